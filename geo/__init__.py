@@ -1,0 +1,1 @@
+"""Geography of wards: editions, assignment, maps. Knows nothing of hotspots."""

@@ -1,0 +1,1 @@
+"""The tracker of public-order hotspots: rules, measures, records, reports and screens."""

@@ -1,0 +1,553 @@
+"""The use cases from the command line: `hotspots --help`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geo.errors import GeoError
+from hotspots.errors import HotspotsError
+from hotspots.measures.targets import TargetResult
+from hotspots.programme.status import EventType
+from hotspots.text import Texts, texts
+from hotspots.tracker import Entry, Receipt, Tracker
+
+app = typer.Typer(
+    help="Designated public-order hotspots: status, targets, risk, reports.", no_args_is_help=True
+)
+boundaries_app = typer.Typer(help="Boundary editions.", no_args_is_help=True)
+programme_app = typer.Typer(help="The programme file.", no_args_is_help=True)
+import_app = typer.Typer(help="Bring in files.", no_args_is_help=True)
+app.add_typer(boundaries_app, name="boundaries")
+app.add_typer(programme_app, name="programme")
+app.add_typer(import_app, name="import")
+
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="HOTSPOTS_STORE", help="Folder or sqlite:/// address.")
+]
+LanguageOption = Annotated[str, typer.Option("--lang", envvar="HOTSPOTS_LANG", help="vi or en.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", help="Day asked about, 2025-10-20; default: today.")
+]
+MappingOption = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML: which column and category is which.")
+]
+RejectedOption = Annotated[
+    Path | None, typer.Option("--rejected", help="Write the rejected rows to this CSV.")
+]
+DEFAULT_STORE = "store"
+
+
+@app.command()
+def demo(
+    years: Annotated[int, typer.Option(help="Years of monthly counts.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 7,
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Build the demonstration city in an empty store."""
+    from hotspots import demonstration
+
+    with _session(store, lang, create=True) as (tracker, say):
+        day = _day(as_of, _today())
+        demonstration.build(tracker, as_of=day, years=years, seed=seed)
+        typer.echo(say("cli.demo_built", store=store, day=day))
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on localhost.")] = 8501,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Serve the app on this machine."""
+    with _session(store, lang):
+        pass
+    page = Path(__file__).resolve().parents[1] / "app.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
+    environment = os.environ | {"HOTSPOTS_STORE": store, "HOTSPOTS_LANG": lang}
+    code = subprocess.call(command, env=environment, cwd=page.parent)  # noqa: S603 - our own app
+    raise typer.Exit(code)
+
+
+@boundaries_app.command("add")
+def boundaries_add(
+    file: Path,
+    edition: Annotated[str, typer.Option(help="First day in force, 2025-07-01.")],
+    code_column: Annotated[str, typer.Option()] = "code",
+    name_column: Annotated[str, typer.Option()] = "name",
+    crs: Annotated[
+        str | None, typer.Option(help="Coordinate system, if the file does not say.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Read, clean and keep a boundary file (GeoJSON, GeoPackage, GeoParquet, Shapefile)."""
+    with _session(store, lang, create=True) as (tracker, say):
+        kept = tracker.add_boundaries(
+            file,
+            _day(edition, _today()),
+            _now(),
+            code_column=code_column,
+            name_column=name_column,
+            crs=crs,
+        )
+        if as_json:
+            return _print_json({"edition": kept.edition, "units": kept.units, **kept.findings})
+        found = kept.findings
+        typer.echo(say("boundaries.added", edition=kept.edition, units=kept.units))
+        typer.echo(_cleaning_in_words(found, say))
+        if found.get("islands"):
+            typer.echo(say("boundaries.islands", islands=found["islands"]))
+        return None
+
+
+@boundaries_app.command("list")
+def boundaries_list(
+    store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi", as_json: JsonOption = False
+) -> None:
+    """List the boundary editions."""
+    with _session(store, lang) as (tracker, say):
+        editions = tracker.editions()
+        if as_json:
+            return _print_json(
+                [
+                    {
+                        "edition": e.edition,
+                        "units": e.units,
+                        "source": e.source,
+                        "schematic": e.schematic,
+                    }
+                    for e in editions
+                ]
+            )
+        for each in editions:
+            sketch = f" ({say('boundaries.schematic')})" if each.schematic else ""
+            typer.echo(f"{each.edition}  {each.units}  {each.source}{sketch}")
+        if not editions:
+            typer.echo(say("boundaries.none"))
+        return None
+
+
+@programme_app.command("add")
+def programme_add(
+    file: Path, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
+) -> None:
+    """Check a programme file and put it in force."""
+    with _session(store, lang, create=True) as (tracker, say):
+        programme = tracker.add_programme(_read_text(file), _now())
+        typer.echo(say("cli.programme_added", name=programme.name.of(lang)))
+
+
+@import_app.command("incidents")
+def import_incidents(
+    file: Path,
+    mapping: MappingOption = None,
+    rejected: RejectedOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in incidents, one row each, as points or with a ward code."""
+    text = None if mapping is None else _read_text(mapping)
+    with _session(store, lang) as (tracker, say):
+        receipt = tracker.import_incidents(file, today=_today(), now=_now(), mapping=text)
+        _print_receipt(receipt, say, as_json, rejected)
+
+
+@import_app.command("counts")
+def import_counts(
+    file: Path,
+    mapping: MappingOption = None,
+    rejected: RejectedOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in monthly counts: ward, month, category, count."""
+    text = None if mapping is None else _read_text(mapping)
+    with _session(store, lang) as (tracker, say):
+        receipt = tracker.import_counts(file, today=_today(), now=_now(), mapping=text)
+        _print_receipt(receipt, say, as_json, rejected)
+
+
+@import_app.command("status")
+def import_status(
+    file: Path,
+    rejected: RejectedOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in a CSV of events: hotspot, event, on; ward, plan_year, kinds (1+3), note, by."""
+    with _session(store, lang) as (tracker, say):
+        receipt = tracker.import_status(file, today=_today(), now=_now())
+        _print_receipt(receipt, say, as_json, rejected)
+
+
+@app.command()
+def record(
+    hotspot: str,
+    event: EventType,
+    on: Annotated[str, typer.Option(help="Day it happened, 2025-10-20.")],
+    note: Annotated[str, typer.Option()] = "",
+    by: Annotated[str, typer.Option()] = "",
+    ward: Annotated[str | None, typer.Option(help="Ward code, for a new hotspot.")] = None,
+    plan_year: Annotated[int | None, typer.Option()] = None,
+    kinds: Annotated[str, typer.Option(help="For a new hotspot, 1+3.")] = "",
+    corrects: Annotated[
+        str | None, typer.Option(help="For Corrected: id of the event to correct.")
+    ] = None,
+    strike: Annotated[bool, typer.Option(help="For Corrected: strike the event out.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Record one event of a hotspot."""
+    with _session(store, lang) as (tracker, say):
+        day, author = _day(on, _today()), by or os.environ.get("USER", "cli")
+        if event is EventType.CORRECTED:
+            written = tracker.correct(
+                hotspot, corrects or "", by=author, now=_now(), today=_today(),
+                reason=note, on=day, plan_year=plan_year, strike=strike,
+            )  # fmt: skip
+        else:
+            entry = Entry(
+                hotspot=hotspot, event=event, on=day, by=author, recorded_at=_now(), note=note,
+                plan_year=plan_year, ward=ward, kinds=_kinds(kinds),
+            )  # fmt: skip
+            written = tracker.record(entry, today=_today())
+        named = say(f"event.{event}")
+        typer.echo(say("cli.recorded", event=named, hotspot=hotspot, on=day, seq=written.seq))
+
+
+@app.command()
+def status(
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say the status of every hotspot on a day."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        table = tracker.snapshot(day).hotspots
+        columns = ["name", "ward", "plan_year", "status", "since", "watched_until"]
+        if as_json:
+            return _print_json({"as_of": day, "hotspots": _records(table[columns])})
+        shown = table[columns].assign(status=[say(f"status.{s}") for s in table["status"]])
+        names = {"name": "hotspot", "ward": "ward_code"}
+        _print_table(shown, say, names, title=say("cli.lists", count=len(table), day=day))
+        _say_if_simulated(tracker, say)
+        return None
+
+
+@app.command()
+def targets(
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the two targets on a day."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        snapshot = tracker.snapshot(day)
+        if as_json:
+            return _print_json(
+                {
+                    "as_of": day,
+                    "transformed": {y: _plain(r) for y, r in snapshot.transformed.items()},
+                    "not_relapsed": _plain(snapshot.official),
+                    "cohorts": {y: _plain(r) for y, r in snapshot.cohorts.items()},
+                }
+            )
+        typer.echo(say("report.as_of", day=day))
+        for year, result in snapshot.transformed.items():
+            typer.echo(_headline(say("target.transformed_year", year=year), result, say))
+        typer.echo(_headline(say("target.not_relapsed"), snapshot.official, say))
+        _say_if_simulated(tracker, say)
+        return None
+
+
+@app.command()
+def risk(
+    as_of: AsOfOption = None,
+    horizon: Annotated[int, typer.Option(help="Months ahead: 3, 6 or 12.")] = 6,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say which watched hotspots may relapse, and why."""
+    if horizon not in (3, 6, 12):
+        raise typer.BadParameter("3, 6 or 12", param_hint="--horizon")
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        snapshot = tracker.snapshot(day)
+        if snapshot.risk_problem is not None:
+            raise snapshot.risk_problem
+        column = f"p{horizon}"
+        table = snapshot.hotspots.dropna(subset=[column]).sort_values(column, ascending=False)
+        if as_json:
+            rows = _records(table[["name", "ward", column, "alarm", "level", "threshold"]])
+            for row in rows:
+                reasons = snapshot.reasons(row["hotspot"])
+                row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
+            return _print_json({"as_of": day, "horizon": horizon, "watched": rows})
+        typer.echo(say("report.as_of", day=day))
+        if table.empty:
+            typer.echo(say("overview.at_risk_nobody"))
+        for hotspot, row in table.iterrows():
+            level = say(f"alarm.{row['alarm']}")
+            typer.echo(f"{say.percent(row[column], 0):>6}  {level:<12} {row['name']} ({hotspot})")
+            for reason in snapshot.reasons(str(hotspot)):
+                typer.echo(f"        - {say.reason(reason.code, reason.facts)}")
+        _say_if_simulated(tracker, say)
+        return None
+
+
+@app.command()
+def select(
+    year: Annotated[int, typer.Option(help="Plan year to choose for.")],
+    count: Annotated[int, typer.Option(help="How many wards.", min=1)] = 12,
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the wards for a plan year by their smoothed level."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        table = tracker.selection(year, day)
+        top = table.head(count)
+        if as_json:
+            rows = _records(top.drop(columns=["kind"]), index="ward")
+            for row in rows:
+                reasons = tracker.selection_reasons(table, row["ward"])
+                row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
+            return _print_json({"year": year, "as_of": day, "wards": rows})
+        for ward, row in top.iterrows():
+            typer.echo(f"{row['rank']:>3}  {row['name']} ({ward})")
+            for reason in tracker.selection_reasons(table, str(ward)):
+                typer.echo(f"       - {say.reason(reason.code, reason.facts)}")
+        _say_if_simulated(tracker, say)
+        return None
+
+
+@app.command()
+def report(
+    kind: Annotated[str, typer.Argument(help="programme, hotspot or ward.")],
+    which: Annotated[str, typer.Argument(help="Id of the hotspot or code of the ward.")] = "",
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Write one self-contained HTML file."""
+    if kind not in ("programme", "hotspot", "ward"):
+        raise typer.BadParameter("programme, hotspot or ward", param_hint="KIND")
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        page = tracker.report(kind, which, as_of=day, made_on=_today(), language=lang)
+        out.write_text(page, encoding="utf-8")
+        typer.echo(say("cli.report_written", file=out, kb=len(page.encode()) // 1024))
+
+
+# -- the frame of every command
+
+
+@contextmanager
+def _session(store: str, lang: str, *, create: bool = False) -> Iterator[tuple[Tracker, Texts]]:
+    """Open the store, and turn what the product refuses into a message and exit code 1."""
+    try:
+        say = texts(lang)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--lang") from error
+    try:
+        tracker = Tracker.open(store, create=create)
+        try:
+            yield tracker, say
+        finally:
+            tracker.store.close()
+    except (HotspotsError, GeoError) as error:
+        typer.echo(say("cli.error", problem=say.error(error)), err=True)
+        raise typer.Exit(1) from error
+
+
+def _today() -> date:
+    return datetime.now(UTC).astimezone().date()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _day(text: str | None, otherwise: date) -> date:
+    if text is None:
+        return otherwise
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a day; write 2025-10-20.") from error
+
+
+def _kinds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split("+") if part)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: write kinds as 1+3.") from error
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise typer.BadParameter(f"There is no file {file}.") from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is not UTF-8 text.") from error
+
+
+# -- printing
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_jsonable, allow_nan=False))
+
+
+def _jsonable(value: Any) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple | set | frozenset) else str(value)
+
+
+def _records(table: pd.DataFrame, index: str = "hotspot") -> list[dict[str, Any]]:
+    rows = table.rename_axis(index).reset_index().astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
+
+
+def _plain(result: TargetResult) -> dict[str, object]:
+    return asdict(result)
+
+
+def _print_table(table: pd.DataFrame, say: Texts, names: dict[str, str], *, title: str) -> None:
+    grid = Table(title=title)
+    grid.add_column(say("column.id"))
+    for column in table.columns:
+        grid.add_column(say(f"column.{names.get(column, column)}"))
+    for name, row in table.iterrows():
+        grid.add_row(str(name), *(_cell(value, say) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(grid, markup=False)
+
+
+def _cell(value: object, say: Texts) -> str:
+    missing = value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NaT
+    return say.show(None if missing else value).replace("[", r"\[")
+
+
+def _headline(name: str, result: TargetResult, say: Texts) -> str:
+    line = say(
+        "cli.headline",
+        name=name,
+        share=say.percent(result.share),
+        numerator=result.numerator,
+        denominator=result.denominator,
+        verdict=say(f"verdict.{result.verdict}"),
+        why=say(f"why.{result.why}"),
+    )
+    if result.interval is None:
+        return line
+    low, high = say.percent(result.interval.low), say.percent(result.interval.high)
+    return f"{line}\n    {say('target.interval', low=low, high=high)}"
+
+
+def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path | None) -> None:
+    if rejected is not None:
+        receipt.rejected.to_csv(rejected, index=False)
+    if as_json:
+        reasons = receipt.rejected["reason"].value_counts().to_dict()
+        return _print_json(
+            {
+                "source": receipt.source, "rows": receipt.rows, "accepted": receipt.accepted,
+                "new": receipt.new, "already_there": receipt.already_there,
+                "rejected": len(receipt.rejected), "reasons": reasons,
+                "placed_on_earliest": receipt.placed_on_earliest,
+            }
+        )  # fmt: skip
+    for line in receipt_in_words(receipt, say):
+        typer.echo(line)
+    return None
+
+
+def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[str]:
+    """Say what became of a file's rows, the commonest reasons first."""
+    lines = [
+        say(
+            "import.summary",
+            source=receipt.source,
+            rows=receipt.rows,
+            accepted=receipt.accepted,
+            rejected=len(receipt.rejected),
+            new=receipt.new,
+            there=receipt.already_there,
+        )
+    ]
+    if receipt.placed_on_earliest:
+        lines.append(say("import.earliest", count=receipt.placed_on_earliest))
+    groups = sorted(receipt.rejected.groupby("reason"), key=lambda group: -len(group[1]))
+    for reason, rows in groups[:most]:
+        first = rows.iloc[0]
+        key = f"reject.{reason}"
+        named = say(key) if say.has(key) else str(reason)
+        lines.append(
+            say(
+                "import.reason",
+                count=len(rows),
+                reason=named,
+                row=int(first["row"]),
+                value=str(first["value"]),
+            )
+        )
+    if len(groups) > most:
+        lines.append(say("cli.rejected_more", count=len(groups) - most))
+    if receipt.new == 0:
+        lines.append(say("import.nothing_new"))
+    return lines
+
+
+def _cleaning_in_words(found: Any, say: Texts) -> str:
+    if not found.get("cleaned"):
+        return say("boundaries.clean")
+    return say(
+        "boundaries.cleaned",
+        rings=len(found["invalid_rings"]),
+        overlap=say.number(found["overlap_ha"], 2),
+        gap=say.number(found["gap_ha"], 2),
+        change=say.number(found["largest_area_change_ha"], 2),
+    )
+
+
+def _say_if_simulated(tracker: Tracker, say: Texts) -> None:
+    if tracker.is_demonstration():
+        typer.echo(say("app.simulated_long"))
+
+
+if __name__ == "__main__":
+    app()

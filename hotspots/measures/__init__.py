@@ -1,0 +1,1 @@
+"""The calculations: a table in, a table out."""

@@ -1,0 +1,375 @@
+"""What a ward's level is today, behind the noise and the season of its monthly index.
+
+`counts` is everywhere the same table: one row per month (`pd.PeriodIndex`, frequency M, no gap),
+one column per ward (code as text), values the severity-weighted index of the month (0 or more; a
+sum of weights, so not always whole). A zero is a true zero; nothing is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.linear_model import PoissonRegressor
+
+from hotspots.errors import CannotMeasure
+from hotspots.programme.months import Month, last_complete_month
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_MONTHS: Final = 6
+"""Below this many known months no level is given at all."""
+
+SEASON_MONTHS: Final = 24
+"""Below this many months a season cannot be told from a trend, and none is estimated."""
+
+MOST_MONTHS_LATE: Final = 3
+"""Counts that end longer before the day than this are too old to speak about it."""
+
+_SHRINK_YEARS: Final = 1.0  # the season is shrunk as if one year without season had been seen too
+_USUAL_DRIFT_VARIANCE: Final = 0.002  # per month, log scale: one sd is about 15 % a year
+_LEAST_DRIFT_VARIANCE: Final = 0.0005
+_MOST_DRIFT_VARIANCE: Final = 0.02
+_LEAST_WARDS: Final = 20  # to estimate it from
+
+_TET: Final = {
+    date(2015, 2, 19), date(2016, 2, 8), date(2017, 1, 28), date(2018, 2, 16), date(2019, 2, 5),
+    date(2020, 1, 25), date(2021, 2, 12), date(2022, 2, 1), date(2023, 1, 22), date(2024, 2, 10),
+    date(2025, 1, 29), date(2026, 2, 17), date(2027, 2, 6), date(2028, 1, 26), date(2029, 2, 13),
+    date(2030, 2, 2), date(2031, 1, 23), date(2032, 2, 11), date(2033, 1, 31), date(2034, 2, 19),
+    date(2035, 2, 8),
+}  # fmt: skip
+"""Lunar new year's day in Vietnam (UTC+7; in 2030 a day before China's). Outside: not known."""
+
+TET_MONTHS: Final = frozenset(Month.of(day) for day in _TET)
+
+
+@dataclass(frozen=True)
+class Season:
+    """The city's year: what a month is expected to be against an average one.
+
+    Attributes
+    ----------
+    factors : tuple of float
+        Twelve factors, January first, mean 1.
+    tet : float
+        Extra factor of the month in which lunar new year's day falls (January or February).
+    drift : float
+        Change of the city's total per month, as a logarithm.
+    seasonal : bool
+        False when there were too few months to estimate anything: all factors 1 and drift 0.
+    """
+
+    factors: tuple[float, ...]
+    tet: float
+    drift: float
+    seasonal: bool
+
+    def factor(self, month: Month) -> float:
+        """Return the factor of any month, past or future.
+
+        >>> Season((1.0,) * 12, tet=0.5, drift=0.0, seasonal=True).factor(Month(2026, 2))
+        0.5
+        """
+        tet = self.tet if month in TET_MONTHS else 1.0
+        return self.factors[month.month - 1] * tet
+
+    def factors_of(self, months: pd.PeriodIndex) -> Floats:
+        """Return the factors of a row of months, in their order."""
+        return np.array([self.factor(Month(each.year, each.month)) for each in months])
+
+
+@dataclass(frozen=True)
+class FilteredLevel:
+    """The level of every ward at the end of the counts.
+
+    Attributes
+    ----------
+    level : pd.Series
+        De-seasonalised index per month, by ward code.
+    variance : pd.Series
+        Variance of that level, by ward code.
+    phi : float
+        Variance of a month's index over its mean, pooled over wards.
+    drift_variance : float
+        Variance of a ward's own log change per month, over and above the city's drift.
+    """
+
+    level: pd.Series[float]
+    variance: pd.Series[float]
+    phi: float
+    drift_variance: float
+
+
+def known_months(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Return the rows of `counts` that were over on a day, or say why they do not suffice.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame
+        Months x wards, see the module.
+    as_of : date
+        The day; its own month counts only if this is its last day.
+
+    Raises
+    ------
+    CannotMeasure
+        `history_too_short` (months, needed) or `counts_too_old` (last, expected, months_late,
+        allowed).
+    ValueError
+        If the table is not complete: gaps, missing or negative values.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=9, freq="M")
+    >>> counts = pd.DataFrame({"26734": range(9)}, index=months)
+    >>> len(known_months(counts, date(2025, 7, 30)))
+    6
+    """
+    _check(counts)
+    end = last_complete_month(as_of)
+    known = counts.loc[counts.index <= _period(end)].astype(float)
+    if len(known) < LEAST_MONTHS:
+        raise CannotMeasure(
+            "history_too_short",
+            f"{len(known)} months of counts are known on {as_of}; at least {LEAST_MONTHS} are "
+            "needed. Import the earlier months.",
+            months=len(known),
+            needed=LEAST_MONTHS,
+        )
+    last = Month(known.index[-1].year, known.index[-1].month)
+    if end - last > MOST_MONTHS_LATE:
+        raise CannotMeasure(
+            "counts_too_old",
+            f"The counts end with {last}, {end - last} months before {end}; at most "
+            f"{MOST_MONTHS_LATE} are allowed. Import the months since.",
+            last=str(last),
+            expected=str(end),
+            months_late=end - last,
+            allowed=MOST_MONTHS_LATE,
+        )
+    return known
+
+
+def effective_unit(counts: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Return the size g of one incident in the index, as far as its noise is concerned.
+
+    The index is a sum of weights, so it is noisier than a count with the same mean. It is taken as
+    g times a count, with g = sum(w^2 n) / sum(w n): the mean and the variance of a weighted sum of
+    independent Poisson counts are those of g times one Poisson count (compound Poisson, matched in
+    its first two moments).
+
+    Parameters
+    ----------
+    counts : Mapping[str, float]
+        Incidents by category, n.
+    weights : Mapping[str, float]
+        Severity by category, w; every category of `counts` must have one.
+
+    Returns
+    -------
+    float
+        1 when there are no incidents at all.
+
+    Examples
+    --------
+    >>> effective_unit({"theft": 30, "homicide_assault": 2}, {"theft": 1, "homicide_assault": 5})
+    2.0
+    """
+    total = sum(weights[code] * n for code, n in counts.items())
+    squares = sum(weights[code] ** 2 * n for code, n in counts.items())
+    return squares / total if total > 0 else 1.0
+
+
+def season_and_drift(city_total: pd.Series[float]) -> Season:
+    """Return month-of-year factors, the Tết factor and the drift of the city's total.
+
+    Poisson regression with an L2 penalty (scikit-learn's `PoissonRegressor`) on twelve month
+    dummies, an indicator of Tết and a linear trend. The total is divided by its mean first and the
+    penalty is that of one extra year without season, so k years of data keep k / (k + 1) of what
+    they show.
+
+    Parameters
+    ----------
+    city_total : pd.Series
+        Index of the whole city by month (`pd.PeriodIndex`, M).
+
+    Returns
+    -------
+    Season
+        Without season and drift under `SEASON_MONTHS` months, or in a city without incidents.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2022-01", periods=48, freq="M")
+    >>> total = pd.Series([300.0 if month.month == 12 else 100.0 for month in months], months)
+    >>> season = season_and_drift(total)
+    >>> [round(factor, 1) for factor in season.factors[9:]]
+    [0.9, 0.9, 2.3]
+    """
+    if len(city_total) < SEASON_MONTHS or not city_total.sum() > 0:
+        return Season((1.0,) * 12, tet=1.0, drift=0.0, seasonal=False)
+    months = pd.PeriodIndex(city_total.index)
+    n = len(months)
+    years = (np.arange(n) - (n - 1)) / 12
+    tet = [Month(each.year, each.month) in TET_MONTHS for each in months]
+    dummies = months.month.to_numpy()[:, None] == np.arange(1, 13)
+    model = PoissonRegressor(alpha=_SHRINK_YEARS / n, solver="newton-cholesky")
+    model.fit(
+        np.column_stack([dummies, tet, years]).astype(float),
+        city_total.to_numpy(float) / city_total.mean(),
+    )
+    factors = np.exp(model.coef_[:12])
+    return Season(
+        tuple(float(factor) for factor in factors / factors.mean()),
+        tet=float(np.exp(model.coef_[12])),
+        drift=float(model.coef_[13]) / 12,
+        seasonal=True,
+    )
+
+
+def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float:
+    """Return phi, the variance of a month's index over its mean, pooled over wards.
+
+    phi = sum(diff^2) / 2 / sum(mean) on the de-seasonalised index, with diff the change from one
+    month to the next: changes see the noise and next to nothing of the trend.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame
+        Months x wards, see the module.
+    season : Season
+        From `season_and_drift`.
+    unit : float
+        From `effective_unit`; a sum of such units cannot be less noisy than Poisson, so phi is
+        at least this.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=4, freq="M")
+    >>> flat = Season((1.0,) * 12, tet=1.0, drift=0.0, seasonal=False)
+    >>> dispersion(pd.DataFrame({"26734": [0, 6, 0, 6]}, index=months), flat)
+    6.0
+    """
+    index = _deseasonalised(counts, season)
+    squares = float((np.diff(index, axis=0) ** 2).sum()) / 2
+    means = float(index.mean(axis=0).sum()) * (len(index) - 1)
+    return max(unit, squares / means) if means > 0 else unit
+
+
+def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -> FilteredLevel:
+    """Return level and variance of every ward at the last month of `counts`.
+
+    A local-level (Kalman) filter on the de-seasonalised index, all wards at once. Observation
+    variance is phi x level; the level walks with the city's drift and a variance estimated from
+    past 12-month log changes minus their noise. It starts from the mean of the first (at most)
+    twelve months, shrunk towards the city's mean ward (Marshall 1991; the linear form of the
+    gamma-Poisson model). Rows after the last one do not exist for it.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame
+        Months x wards, see the module; at least two months.
+    season : Season
+        Estimated from the same months.
+    unit : float
+        From `effective_unit`.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=8, freq="M")
+    >>> counts = pd.DataFrame({"a": [0] * 8, "b": [1, 3] * 4, "c": [9, 11] * 4}, index=months)
+    >>> flat = Season((1.0,) * 12, tet=1.0, drift=0.0, seasonal=False)
+    >>> filtered_level(counts, flat).level.round(1).to_dict()
+    {'a': 0.1, 'b': 2.1, 'c': 9.8}
+    """
+    index = _deseasonalised(counts, season)
+    factors = season.factors_of(pd.PeriodIndex(counts.index))
+    phi = dispersion(counts, season, unit)
+    drift_variance = _drift_variance(index, phi)
+    start = min(12, len(index))
+    level, variance = _shrunk_start(index[:start], phi, drift_variance, unit)
+    for month, factor in zip(index[start:], factors[start:], strict=True):
+        level = level * np.exp(season.drift)
+        variance = variance * np.exp(2 * season.drift) + drift_variance * level**2
+        noise = phi * np.maximum(level, _least_level(unit)) / factor
+        gain = variance / (variance + noise)
+        level, variance = level + gain * (month - level), variance * (1 - gain)
+    return FilteredLevel(
+        pd.Series(level, index=counts.columns, name="level"),
+        pd.Series(variance, index=counts.columns, name="variance"),
+        phi,
+        drift_variance,
+    )
+
+
+def _check(counts: pd.DataFrame) -> None:
+    index = counts.index
+    if not isinstance(index, pd.PeriodIndex) or index.freqstr != "M":
+        raise ValueError("counts needs one row per month: a pd.PeriodIndex of frequency M.")
+    if len(index) and not index.equals(pd.period_range(index[0], index[-1], freq="M")):
+        raise ValueError("counts has gaps or months out of order; every month needs its row.")
+    values = counts.to_numpy(float)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError("counts has missing or negative values; a ward without incidents is 0.")
+
+
+def _period(month: Month) -> pd.Period:
+    return pd.Period(str(month), freq="M")
+
+
+def _least_level(unit: float) -> float:
+    """Half an incident a year: keeps the noise of a silent ward above zero."""
+    return unit / 24
+
+
+def _deseasonalised(counts: pd.DataFrame, season: Season) -> Floats:
+    factors = season.factors_of(pd.PeriodIndex(counts.index))
+    return counts.to_numpy(float) / factors[:, None]
+
+
+def _drift_variance(index: Floats, phi: float) -> float:
+    """Variance of a ward's own log level per month, within limits.
+
+    The log change between two neighbouring 12-month sums, less that of the city, has the variance
+    of noise, phi / before + phi / after, plus (2 n^2 + 1) / (3 n) = 289 / 36 monthly drift
+    variances for n = 12 (difference of neighbouring means of a random walk).
+    """
+    years = [index[end - 24 : end] for end in range(len(index), 23, -12)]
+    excess = np.concatenate([_excess_change(each, phi) for each in years] or [np.empty(0)])
+    if len(excess) < _LEAST_WARDS:
+        return _USUAL_DRIFT_VARIANCE
+    monthly = float(excess.mean()) * 36 / 289
+    return float(np.clip(monthly, _LEAST_DRIFT_VARIANCE, _MOST_DRIFT_VARIANCE))
+
+
+def _excess_change(two_years: Floats, phi: float) -> Floats:
+    """Squared log change of each ward with enough incidents, minus its noise."""
+    before, after = two_years[:12].sum(axis=0), two_years[12:].sum(axis=0)
+    enough = np.minimum(before, after) >= 10 * phi  # the log of small sums is biased
+    if not enough.any():
+        return np.empty(0)
+    before, after = before[enough], after[enough]
+    change = np.log(after / before)
+    excess: Floats = (change - change.mean()) ** 2 - phi / before - phi / after
+    return excess
+
+
+def _shrunk_start(
+    first: Floats, phi: float, drift_variance: float, unit: float
+) -> tuple[Floats, Floats]:
+    """Mean of the first months shrunk to the mean ward, and its variance at their end."""
+    n = len(first)
+    means = first.mean(axis=0)
+    city = float(means.mean())
+    noise = phi * max(city, _least_level(unit)) / n
+    between = max(float(means.var()) - noise, 0.0)
+    weight = between / (between + noise)
+    level = city + weight * (means - city)
+    variance = weight * phi * np.maximum(level, _least_level(unit)) / n
+    return level, variance + drift_variance * n / 3 * level**2

@@ -1,0 +1,236 @@
+"""One store: a folder with the database, the boundary files and the incident files.
+
+Files are written under another name, then renamed, and exist for readers only once the database
+names them; so nothing is ever half there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from hotspots.errors import NotFound, StoreError
+from hotspots.records.database import Database, batches, editions, programmes, settings
+
+DATABASE_FILE = "records.sqlite"
+_SQLITE_URL = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A boundary edition as the store knows it."""
+
+    edition: str
+    source: str
+    schematic: bool
+    units: int
+    findings: Mapping[str, object]
+    wards_file: Path
+    drawing_file: Path
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One imported file and what became of its rows."""
+
+    batch: int
+    kind: str
+    sha256: str
+    source: str
+    recorded_at: str
+    rows: int
+    accepted: int
+    already_there: int
+    rejected: int
+    file: str
+    simulated: bool
+
+
+class Store:
+    """Where one installation keeps its records.
+
+    Parameters
+    ----------
+    location : str or Path
+        A folder, or `sqlite:///path/of/the/folder`.
+    create : bool
+        Make the store if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If there is no store at the place and none is to be made, or the address is of a kind that
+        this version does not keep records in.
+    """
+
+    def __init__(self, location: str | Path, *, create: bool = False) -> None:
+        self.root = _folder(str(location))
+        database_file = self.root / DATABASE_FILE
+        if not database_file.exists():
+            if not create:
+                raise StoreError(
+                    "no_store",
+                    f"There is no store at {self.root}. Make one with 'hotspots demo' or "
+                    "'hotspots programme add', or name another with --store.",
+                    store=str(self.root),
+                )
+            self.root.mkdir(parents=True, exist_ok=True)
+        for folder in ("boundaries", "drawing", "incidents"):
+            (self.root / folder).mkdir(exist_ok=True)
+        self.database = Database(database_file)
+
+    def close(self) -> None:
+        """Close the store's connections."""
+        self.database.close()
+
+    def write_file(self, folder: str, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all, and return its path."""
+        target = self.root / folder / name
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return target
+
+    # -- boundary editions
+
+    def add_edition(self, edition: Edition, now: datetime) -> None:
+        """Register an edition; one that real boundaries replace may be schematic only.
+
+        Raises
+        ------
+        StoreError
+            If real boundaries of that edition are there already.
+        """
+        with self.database.writing() as connection:
+            there = (
+                connection.execute(sa.select(editions).where(editions.c.edition == edition.edition))
+                .mappings()
+                .one_or_none()
+            )
+            if there is not None and not there["schematic"]:
+                raise StoreError(
+                    "edition_there",
+                    f"The store holds boundaries of edition {edition.edition} already "
+                    f"({there['source']}). Give another edition day.",
+                    edition=edition.edition,
+                    source=there["source"],
+                )
+            connection.execute(sa.delete(editions).where(editions.c.edition == edition.edition))
+            connection.execute(
+                sa.insert(editions).values(
+                    edition=edition.edition,
+                    added_at=now.isoformat(),
+                    source=edition.source,
+                    schematic=edition.schematic,
+                    units=edition.units,
+                    findings=json.dumps(dict(edition.findings), ensure_ascii=False),
+                    wards_file=edition.wards_file.name,
+                    drawing_file=edition.drawing_file.name,
+                )
+            )
+
+    def editions(self) -> list[Edition]:
+        """Return all boundary editions, oldest first."""
+        with self.database.reading() as connection:
+            rows = connection.execute(sa.select(editions).order_by(editions.c.edition)).mappings()
+            return [self._edition(row) for row in rows]
+
+    def _edition(self, row: sa.RowMapping) -> Edition:
+        return Edition(
+            edition=row["edition"],
+            source=row["source"],
+            schematic=row["schematic"],
+            units=row["units"],
+            findings=json.loads(row["findings"]),
+            wards_file=self.root / "boundaries" / row["wards_file"],
+            drawing_file=self.root / "drawing" / row["drawing_file"],
+        )
+
+    # -- programme
+
+    def add_programme(self, text: str, now: datetime) -> None:
+        """Keep a programme file; the newest is in force, the earlier ones stay readable."""
+        with self.database.writing() as connection:
+            connection.execute(sa.insert(programmes).values(added_at=now.isoformat(), text=text))
+
+    def programme_text(self) -> str:
+        """Return the programme in force.
+
+        Raises
+        ------
+        NotFound
+            If none has been added.
+        """
+        query = sa.select(programmes.c.text).order_by(programmes.c.number.desc()).limit(1)
+        with self.database.reading() as connection:
+            text = connection.execute(query).scalar()
+        if text is None:
+            raise NotFound(
+                "no_programme",
+                "The store has no programme yet; add one with 'hotspots programme add FILE.toml'.",
+            )
+        return str(text)
+
+    # -- imported files
+
+    def batches(self, kind: str | None = None) -> list[Batch]:
+        """Return what has been imported, oldest first."""
+        query = sa.select(batches).order_by(batches.c.batch)
+        if kind is not None:
+            query = query.where(batches.c.kind == kind)
+        with self.database.reading() as connection:
+            return [Batch(**row) for row in connection.execute(query).mappings()]
+
+    def add_batch(self, batch: Batch) -> Batch:
+        """Register an imported file; from here on its rows count."""
+        values = {key: value for key, value in vars(batch).items() if key != "batch"}
+        with self.database.writing() as connection:
+            number = connection.execute(sa.insert(batches).values(**values)).inserted_primary_key
+        return Batch(**{**values, "batch": number[0] if number else 0})
+
+    # -- settings
+
+    def set(self, key: str, value: str) -> None:
+        """Keep one setting."""
+        with self.database.writing() as connection:
+            connection.execute(sa.delete(settings).where(settings.c.key == key))
+            connection.execute(sa.insert(settings).values(key=key, value=value))
+
+    def get(self, key: str) -> str | None:
+        """Return one setting, or None."""
+        with self.database.reading() as connection:
+            query = sa.select(settings.c.value).where(settings.c.key == key)
+            return connection.execute(query).scalar()
+
+
+def _folder(location: str) -> Path:
+    if location.startswith(_SQLITE_URL):
+        return Path(location.removeprefix(_SQLITE_URL))
+    if "://" in location:
+        raise StoreError(
+            "store_kind_unknown",
+            f"{location.split('://')[0]}:// is not a kind of store this version keeps records in; "
+            "give a folder, or sqlite:///FOLDER.",
+            store=location.split("://")[0],
+        )
+    return Path(location)
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""Finished tables in, one self-contained HTML file out."""

@@ -1,0 +1,187 @@
+"""Figures as functions of a table: Altair on the screen, the same figure as SVG in a report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from hotspots.measures.targets import TargetResult
+from hotspots.programme.status import Event, EventType
+from hotspots.reports.colours import ACCENT, STAGE_STYLE
+from hotspots.text import Texts
+
+_FONT = "Source Sans Pro, Noto Sans, DejaVu Sans, sans-serif"
+_TARGET = "#b34700"
+
+
+def monthly_chart(monthly: pd.DataFrame, events: Sequence[Event], say: Texts) -> alt.LayerChart:
+    """Draw a ward's incidents by month with its hotspot's events as lines.
+
+    Parameters
+    ----------
+    monthly : DataFrame
+        `month` (text 2025-10), `category`, `count`.
+    events : sequence of Event
+        Inspections are left out: they change nothing.
+    """
+    totals = monthly.groupby("month", as_index=False)["count"].sum()
+    totals = totals.assign(month=pd.to_datetime(totals["month"] + "-01"))
+    bars = (
+        alt.Chart(totals)
+        .mark_bar(color="#9db4c8", binSpacing=1)
+        .encode(
+            x=alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%m/%Y", labelAngle=0)),
+            y=alt.Y("count:Q", title=say("chart.cases"), axis=alt.Axis(tickMinStep=1)),
+            tooltip=[
+                alt.Tooltip("month:T", title=say("chart.months"), format="%m/%Y"),
+                alt.Tooltip("count:Q", title=say("chart.cases")),
+            ],
+        )
+    )
+    return _framed(alt.layer(bars, *_event_layers(events, totals, say)), height=230)
+
+
+def _event_layers(events: Sequence[Event], totals: pd.DataFrame, say: Texts) -> list[alt.Chart]:
+    if totals.empty:
+        return []
+    first = totals["month"].min().date()
+    shown = [e for e in events if e.type is not EventType.INSPECTED and e.effective_on >= first]
+    if not shown:
+        return []
+    table = pd.DataFrame(
+        {
+            "day": pd.to_datetime([event.effective_on for event in shown]),
+            "event": [say(f"event.{event.type}") for event in shown],
+            "colour": [_EVENT_COLOUR.get(event.type, "#5b6b7b") for event in shown],
+            "on": [say.day(event.effective_on) for event in shown],
+        }
+    )
+    base = alt.Chart(table).encode(
+        x="day:T",
+        color=alt.Color("colour:N", scale=None),
+        tooltip=[
+            alt.Tooltip("event:N", title=say("chart.event")),
+            alt.Tooltip("on:N", title=say("column.on")),
+        ],
+    )
+    words = base.mark_text(angle=270, align="right", dx=-3, dy=-6, fontSize=10, fontWeight=600)
+    return [
+        base.mark_rule(strokeWidth=1.6),
+        words.encode(text="event:N", y=alt.value(2)),
+    ]
+
+
+_EVENT_COLOUR: Mapping[EventType, str] = {
+    EventType.DESIGNATED: "#8a5a00",
+    EventType.CARRIED_OVER: "#8a5a00",
+    EventType.ASSESSED_TRANSFORMED: "#00694d",
+    EventType.ASSESSED_NOT_TRANSFORMED: "#8e3f6b",
+    EventType.RELAPSED: STAGE_STYLE["relapsed"].colour,
+}
+
+
+def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts) -> alt.LayerChart:
+    """Draw the last twelve months' incidents by category, the largest first."""
+    recent = monthly[monthly["month"].isin(sorted(monthly["month"].unique())[-12:])]
+    sums = recent.groupby("category", as_index=False)["count"].sum()
+    sums = sums.assign(label=sums["category"].map(labels).fillna(sums["category"]))
+    base = alt.Chart(sums).encode(
+        x=alt.X("count:Q", title=say("chart.cases"), axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("label:N", sort="-x", title=None, axis=alt.Axis(labelLimit=260)),
+    )
+    words = base.mark_text(align="left", dx=3).encode(text="count:Q")
+    return _framed(alt.layer(base.mark_bar(color="#9db4c8"), words), height=26 * max(len(sums), 1))
+
+
+def transformed_chart(
+    results: Mapping[int, TargetResult], target: float, say: Texts
+) -> alt.LayerChart:
+    """Draw the transformed share by plan year with its interval and the target."""
+    table = pd.DataFrame(
+        [
+            {
+                "year": str(year),
+                "share": result.share,
+                "low": result.interval.low if result.interval else None,
+                "high": result.interval.high if result.interval else None,
+                "verdict": say(f"verdict.{result.verdict}"),
+                "label": f"{result.numerator}/{result.denominator}",
+                "colour": ACCENT if result.verdict != "cannot_be_measured" else "#9db4c8",
+            }
+            for year, result in results.items()
+        ],
+        columns=["year", "share", "low", "high", "verdict", "label", "colour"],
+    )
+    base = alt.Chart(table).encode(x=alt.X("year:N", title=None, axis=alt.Axis(labelAngle=0)))
+    bars = base.mark_bar(size=30).encode(
+        y=_share_axis("share:Q", say),
+        color=alt.Color("colour:N", scale=None),
+        tooltip=[
+            alt.Tooltip("year:N", title=say("chart.year")),
+            alt.Tooltip("label:N", title=say("chart.share")),
+            alt.Tooltip("verdict:N", title=say("column.verdict")),
+        ],
+    )
+    whiskers = base.mark_rule(color="#33475b").encode(y="low:Q", y2="high:Q")
+    words = base.mark_text(dy=-8, fontWeight=600, color="white", baseline="top").encode(
+        y="share:Q", text="label:N", yOffset=alt.value(12)
+    )
+    return _framed(alt.layer(bars, whiskers, words, _target_line(target)), height=190)
+
+
+def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> alt.LayerChart:
+    """Draw the official non-relapse share at quarter ends with the target."""
+    known = trend.dropna(subset=["official"])
+    table = known.assign(
+        day=pd.to_datetime(known["day"]),
+        on=[say.day(day) for day in known["day"]],
+        shown=[say.percent(share) for share in known["official"]],
+    )
+    line = (
+        alt.Chart(table)
+        .mark_line(point=alt.OverlayMarkDef(size=45), color=ACCENT)
+        .encode(
+            x=alt.X("day:T", title=None, axis=alt.Axis(format="%m/%Y", labelAngle=0)),
+            y=_share_axis("official:Q", say),
+            tooltip=[
+                alt.Tooltip("on:N", title=say("column.on")),
+                alt.Tooltip("shown:N", title=say("chart.share")),
+                alt.Tooltip("watches:Q", title=say("column.denominator")),
+            ],
+        )
+    )
+    return _framed(alt.layer(line, _target_line(target)), height=190)
+
+
+def svg(chart: alt.LayerChart, width: int = 680) -> str:
+    """Return a figure as SVG, drawn here and not in the reader's browser."""
+    target = io.StringIO()
+    chart.properties(width=width).save(target, format="svg")
+    return target.getvalue()
+
+
+def _share_axis(field: str, say: Texts) -> alt.Y:
+    percent = "datum.label" if say.language == "en" else "replace(datum.label, '%', ' %')"
+    return alt.Y(
+        field,
+        title=None,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=".0%", labelExpr=percent, values=[0, 0.25, 0.5, 0.75, 1]),
+    )
+
+
+def _target_line(target: float) -> alt.LayerChart:
+    base = alt.Chart(pd.DataFrame({"target": [target]})).encode(y="target:Q")
+    return base.mark_rule(color=_TARGET, strokeDash=[6, 4], strokeWidth=1.8)
+
+
+def _framed(chart: alt.LayerChart, height: int) -> alt.LayerChart:
+    return (
+        chart.properties(height=height)
+        .configure(font=_FONT, background="transparent")
+        .configure_view(strokeWidth=0)
+        .configure_axis(gridColor="#e3e8ed", domainColor="#b8c4cf", labelFontSize=11)
+    )

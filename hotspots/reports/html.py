@@ -1,0 +1,117 @@
+"""One self-contained HTML file: everything inside, nothing fetched, nothing run but our scripts.
+
+Text is escaped by the template. A content-security policy in the page allows the scripts written
+here by their hashes and nothing else, so even text that slipped through would not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from hotspots.text import Texts
+
+
+@dataclass(frozen=True)
+class MapDrawing:
+    """A finished map: its style, its place in the page, and its scripts in order."""
+
+    css: str
+    html: str
+    scripts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A finished table: headers and rows of text."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One target as a reader meets it first: the share, the verdict, what it is made of."""
+
+    title: str
+    share: str
+    verdict: str
+    why: str
+    colour: str
+    symbol: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report with facts, sentences, a table and a figure (SVG made by us)."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    sentences: tuple[str, ...] = ()
+    table: Cells | None = None
+    figure: str = ""
+    mark: str = ""
+    mark_colour: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report."""
+
+    say: Texts
+    title: str
+    programme: str
+    lines: tuple[str, ...]
+    notices: tuple[str, ...]
+    cards: tuple[Card, ...]
+    figures: tuple[tuple[str, str], ...]
+    drawing: MapDrawing | None
+    table: Cells | None
+    sections: tuple[Section, ...]
+    head: str
+
+
+def render(page: Page) -> str:
+    """Return the report as HTML text."""
+    scripts = page.drawing.scripts if page.drawing else ()
+    return _template().render(
+        page=page,
+        say=page.say,
+        policy=_policy(scripts),
+        map_css=Markup(page.drawing.css) if page.drawing else "",  # noqa: S704 - made by geo.maps
+        map_html=Markup(page.drawing.html) if page.drawing else "",  # noqa: S704 - made by geo.maps
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - made by geo.maps
+        figure=lambda text: Markup(text),  # noqa: S704 - SVG drawn by reports.charts
+    )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return a policy that lets exactly these scripts run and nothing be fetched."""
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts) or "'none'"
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("hotspots.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

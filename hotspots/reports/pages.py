@@ -1,0 +1,277 @@
+"""From finished tables to the content of a report: what is said, in which order, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from hotspots.measures.targets import TargetResult
+from hotspots.programme.status import Event, EventType
+from hotspots.reports.charts import (
+    category_chart,
+    monthly_chart,
+    svg,
+    transformed_chart,
+    trend_chart,
+)
+from hotspots.reports.colours import STAGE_STYLE, VERDICT_STYLE
+from hotspots.reports.html import Card, Cells, MapDrawing, Page, Section
+from hotspots.snapshot import HotspotFile, Snapshot, WardFile
+from hotspots.text import Texts
+
+
+def notices(snapshot: Snapshot, say: Texts) -> tuple[str, ...]:
+    """Return what must stand on every page: simulated data, sketched boundaries."""
+    found = [say("app.simulated")] if snapshot.simulated else []
+    if snapshot.edition is not None and snapshot.edition.schematic:
+        found.append(say("app.schematic"))
+    return tuple(found)
+
+
+def programme_page(
+    snapshot: Snapshot,
+    files: Mapping[str, HotspotFile],
+    drawing: MapDrawing | None,
+    made_on: date,
+    say: Texts,
+) -> Page:
+    """Return the report on the whole programme, hotspot by hotspot."""
+    targets = snapshot.programme.targets
+    figures = []
+    if snapshot.transformed:
+        chart = transformed_chart(snapshot.transformed, targets.transformed, say)
+        figures.append((say("overview.trend_years"), svg(chart, 420)))
+    if snapshot.official.denominator:
+        chart = trend_chart(snapshot.trend, targets.not_relapsed, say)
+        figures.append((say("overview.trend"), svg(chart, 420)))
+    ordered = sorted(snapshot.hotspots.index, key=_urgency(snapshot))
+    return _page(
+        snapshot,
+        say("report.programme_title"),
+        drawing,
+        made_on,
+        say,
+        figures=tuple(figures),
+        table=hotspot_table(snapshot, ordered, say),
+        sections=tuple(_section(snapshot, files[name], say) for name in ordered),
+    )
+
+
+def hotspot_page(
+    snapshot: Snapshot, file: HotspotFile, drawing: MapDrawing | None, made_on: date, say: Texts
+) -> Page:
+    """Return the report on one hotspot."""
+    name = file.state.hotspot
+    return _page(
+        snapshot,
+        say("report.hotspot_title", name=_title(file, say)),
+        drawing,
+        made_on,
+        say,
+        figures=_category_figure(snapshot, file.monthly, say),
+        table=hotspot_table(snapshot, [name] if name in snapshot.hotspots.index else [], say),
+        sections=(_section(snapshot, file, say),),
+        cards=False,
+    )
+
+
+def ward_page(
+    snapshot: Snapshot, ward: WardFile, drawing: MapDrawing | None, made_on: date, say: Texts
+) -> Page:
+    """Return the report on one ward: its place in the city, its hotspots, its counts."""
+    sentences = tuple(say.reason(reason.code, reason.facts) for reason in ward.reasons)
+    facts = [(say("column.ward_code"), ward.code)]
+    if ward.area_km2 is not None:
+        facts.append((say("column.area_km2"), say.number(ward.area_km2, 1)))
+    if ward.rank is not None:
+        rank, wards = ward.rank
+        facts.append((say("column.rank"), say("report.ward_rank", rank=rank, wards=wards)))
+    kind = say(f"word.{ward.kind}") if ward.kind else ""
+    own = Section(
+        title=f"{kind} {ward.name}".strip(),
+        facts=tuple(facts),
+        sentences=sentences,
+        figure="" if ward.monthly.empty else svg(monthly_chart(ward.monthly, (), say)),
+    )
+    return _page(
+        snapshot,
+        say("report.ward_title", kind=kind.lower(), name=ward.name),
+        drawing,
+        made_on,
+        say,
+        figures=_category_figure(snapshot, ward.monthly, say),
+        table=hotspot_table(snapshot, [file.state.hotspot for file in ward.hotspots], say),
+        sections=(own, *(_section(snapshot, file, say) for file in ward.hotspots)),
+        cards=False,
+    )
+
+
+def target_card(title: str, result: TargetResult, say: Texts) -> Card:
+    """Return a target with its verdict, its fraction, its interval and whether data can tell."""
+    style = VERDICT_STYLE[result.verdict]
+    return Card(
+        title=title,
+        share=say.percent(result.share),
+        verdict=say(f"verdict.{result.verdict}"),
+        why=say(f"why.{result.why}"),
+        colour=style.colour,
+        symbol=style.symbol,
+        lines=tuple(_card_lines(result, say)),
+    )
+
+
+def _card_lines(result: TargetResult, say: Texts) -> Iterable[str]:
+    yield say(
+        "target.fraction", numerator=str(result.numerator), denominator=str(result.denominator)
+    )
+    yield say("target.at_least", target=say.percent(result.target, 0))
+    still_open = result.count("open")
+    if still_open:
+        possible = str(result.numerator + still_open)
+        yield say("target.still_open", open=str(still_open), possible=possible)
+    if result.interval is None:
+        yield say("target.no_interval")
+    else:
+        low, high = say.percent(result.interval.low), say.percent(result.interval.high)
+        line = say("target.interval", low=low, high=high)
+        yield f"{line} ({say('target.interval_decided')})" if still_open else line
+    if result.reading == "official" and result.denominator:
+        whole, followed = str(result.denominator), str(result.count("followed"))
+        yield say("target.followed", followed=followed, whole=whole)
+    if result.verdict != "cannot_be_measured":
+        yield say("target.can_tell" if result.data_can_tell else "target.cannot_tell")
+
+
+def target_cards(snapshot: Snapshot, say: Texts) -> tuple[Card, ...]:
+    """Return the two targets: of the latest plan year, and of the day."""
+    cards = []
+    if snapshot.plan_year is not None:
+        year = snapshot.plan_year
+        title = say("target.transformed_year", year=year)
+        cards.append(target_card(title, snapshot.transformed[year], say))
+    cards.append(target_card(say("target.not_relapsed"), snapshot.official, say))
+    return tuple(cards)
+
+
+def hotspot_table(snapshot: Snapshot, names: Iterable[str], say: Texts) -> Cells:
+    """Return hotspots as rows of text."""
+    columns = ("ward", "kinds", "plan_year", "status", "since", "watched_until", "p6")
+    rows = []
+    for name in names:
+        row = snapshot.hotspots.loc[name]
+        p6 = say.percent(row["p6"], 0) if np.isfinite(row["p6"]) else "–"
+        style = STAGE_STYLE[row["stage"]]
+        status = f"{style.symbol} {say('status.' + row['status'])}".strip()
+        kinds = "+".join(map(str, row["kinds"])) or "–"
+        year = "–" if pd.isna(row["plan_year"]) else str(int(row["plan_year"]))
+        since, until = say.day(row["since"]), say.day(row["watched_until"])
+        rows.append((f"{row['name']} ({name})", kinds, year, status, since, until, p6))
+    return Cells(tuple(say(f"column.{column}") for column in columns), tuple(rows))
+
+
+def timeline(file: HotspotFile, say: Texts) -> Cells:
+    """Return a hotspot's events as rows of text, oldest first."""
+    corrected = {event.corrects for event in file.log if event.type is EventType.CORRECTED}
+    rows = []
+    for event in file.events:
+        note = event.note
+        if event.event_id in corrected:
+            note = f"{note} ({say('event.Corrected').lower()})".strip()
+        rows.append((say.day(event.effective_on), _event_name(event, say), note, event.recorded_by))
+    headers = tuple(say(f"column.{column}") for column in ("on", "event", "note", "by"))
+    return Cells(headers, tuple(rows))
+
+
+def _event_name(event: Event, say: Texts) -> str:
+    name = say(f"event.{event.type}")
+    return f"{name} ({event.plan_year})" if event.plan_year else name
+
+
+def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
+    name = file.state.hotspot
+    programme = snapshot.programme
+    style = STAGE_STYLE[file.state.stage(programme.watch_months)]
+    kinds = sorted(file.state.place.kinds) if file.state.place else []
+    labels = [programme.kinds[kind].of(say.language) for kind in kinds if kind in programme.kinds]
+    facts = [
+        (say("column.status"), say(f"status.{file.state.status}")),
+        (say("column.since"), say.day(file.state.since)),
+    ]
+    if labels:
+        facts.append((say("column.kinds"), "; ".join(labels)))
+    sentences = []
+    if name in snapshot.hotspots.index and np.isfinite(snapshot.hotspots.loc[name, "p6"]):
+        row = snapshot.hotspots.loc[name]
+        alarm = say(f"alarm.{row['alarm']}")
+        facts.append((say("column.p6"), f"{say.percent(row['p6'], 0)} ({alarm.lower()})"))
+        sentences = [say.reason(r.code, r.facts) for r in snapshot.reasons(name)]
+    drawn = "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say))
+    return Section(
+        title=_title(file, say),
+        facts=tuple(facts),
+        sentences=tuple(sentences),
+        table=timeline(file, say),
+        figure=drawn,
+        mark=style.symbol,
+        mark_colour=style.colour,
+    )
+
+
+def _title(file: HotspotFile, say: Texts) -> str:
+    place = file.state.place
+    return f"{place.name} ({file.state.hotspot})" if place else file.state.hotspot
+
+
+def _category_figure(
+    snapshot: Snapshot, monthly: pd.DataFrame, say: Texts
+) -> tuple[tuple[str, str], ...]:
+    if monthly.empty:
+        return ()
+    categories = snapshot.programme.categories
+    labels = {code: category.label.of(say.language) for code, category in categories.items()}
+    return ((say("report.counts_12"), svg(category_chart(monthly, labels, say), 520)),)
+
+
+def _urgency(snapshot: Snapshot) -> Callable[[str], tuple[int, float, str]]:
+    order = {stage: number for number, stage in enumerate(STAGE_STYLE)}
+
+    def key(name: str) -> tuple[int, float, str]:
+        row = snapshot.hotspots.loc[name]
+        risk = -row["p6"] if np.isfinite(row["p6"]) else 0.0
+        return order[row["stage"]], risk, str(row["name"])
+
+    return key
+
+
+def _page(
+    snapshot: Snapshot,
+    title: str,
+    drawing: MapDrawing | None,
+    made_on: date,
+    say: Texts,
+    *,
+    figures: tuple[tuple[str, str], ...],
+    table: Cells,
+    sections: tuple[Section, ...],
+    cards: bool = True,
+) -> Page:
+    lines = [say("report.made_on", day=made_on), say("report.as_of", day=snapshot.as_of)]
+    if snapshot.edition is not None:
+        day = date.fromisoformat(snapshot.edition.edition)
+        lines.append(say("app.edition", edition=day))
+    return Page(
+        say=say,
+        title=title,
+        programme=snapshot.programme.name.of(say.language),
+        lines=tuple(lines),
+        notices=notices(snapshot, say),
+        cards=target_cards(snapshot, say) if cards else (),
+        figures=figures,
+        drawing=drawing,
+        table=table,
+        sections=sections,
+        head=say("report.head", count=str(snapshot.head.count), hash=snapshot.head.hash),
+    )

@@ -1,0 +1,140 @@
+"""Every text a person reads, in one place per language, and numbers as that language writes them.
+
+Vietnamese is the first language. Screens, reports and the command line all ask here; the
+calculations give codes and numbers, never sentences.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+
+LANGUAGES = ("vi", "en")
+_SHARES = frozenset({"share", "margin"})
+_RATIOS = frozenset({"ratio", "factor", "times_median"})
+_MONTHS = frozenset({"until", "last", "expected"})
+
+
+class Texts:
+    """The texts of one language.
+
+    Examples
+    --------
+    >>> vi, en = texts("vi"), texts("en")
+    >>> vi.number(14002598), vi.percent(0.857), en.percent(0.857)
+    ('14.002.598', '85,7\\xa0%', '85.7%')
+    >>> vi.day(date(2025, 10, 20)), en.month("2025-10")
+    ('20/10/2025', '10/2025')
+    """
+
+    def __init__(self, language: str, sentences: Mapping[str, str]) -> None:
+        self.language = language
+        self._sentences = sentences
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a text with its values filled in, each as this language writes it."""
+        shown = {name: self.show(value) for name, value in values.items()}
+        return self._sentences[key].format_map(shown)
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is such a text."""
+        return key in self._sentences
+
+    def show(self, value: object) -> str:
+        """Write any value: a number, a day, a list or a text."""
+        if isinstance(value, bool) or value is None:
+            return self("word.none") if value is None else self(f"word.{str(value).lower()}")
+        if isinstance(value, datetime):
+            return f"{self.day(value.date())} {value:%H:%M}"
+        if isinstance(value, date):
+            return self.day(value)
+        if isinstance(value, int):
+            return str(value) if 1900 <= value <= 2100 else self.number(value)
+        if isinstance(value, float):
+            return self.number(value, 0 if value == int(value) or abs(value) >= 100 else 1)
+        if isinstance(value, Iterable) and not isinstance(value, str):
+            return ", ".join(self.show(item) for item in value)
+        return str(value)
+
+    def number(self, value: float, decimals: int = 0) -> str:
+        """Write a number with the language's signs."""
+        text = f"{value:,.{decimals}f}"
+        return text.translate({44: ".", 46: ","}) if self.language == "vi" else text
+
+    def percent(self, share: float | None, decimals: int = 1) -> str:
+        """Write a share as a percentage, or a dash for none."""
+        if share is None:
+            return "–"
+        number = self.number(share * 100, decimals)
+        return f"{number}\xa0%" if self.language == "vi" else f"{number}%"
+
+    def day(self, day: date | None) -> str:
+        """Write a day, or a dash for none."""
+        if day is None:
+            return "–"
+        return f"{day:%d/%m/%Y}" if self.language == "vi" else f"{day:%d %b %Y}"
+
+    def month(self, month: str) -> str:
+        """Write a month given as 2025-10."""
+        return f"{month[5:7]}/{month[:4]}"
+
+    def reason(self, code: str, facts: Mapping[str, float | str]) -> str:
+        """Say why, from a reason's code and facts (`hotspots.measures.reasons`)."""
+        if code == "trend":
+            code = "trend_up" if float(facts["ratio"]) >= 1 else "trend_down"
+        shown: dict[str, object] = dict(facts)
+        for name, value in facts.items():
+            if name in _SHARES and isinstance(value, float):
+                shown[name] = self.percent(value, 0)
+            elif name in _RATIOS and isinstance(value, float):
+                shown[name] = self.number(value, 2)
+            elif name in _MONTHS:
+                shown[name] = self.month(str(value))
+        return self(f"reason.{code}", **shown)
+
+    def error(self, error: Exception) -> str:
+        """Say an error in this language; one without a text is said as it is."""
+        key = f"error.{getattr(error, 'reason', '')}"
+        if not self.has(key):
+            return str(error)
+        facts: Mapping[str, object] = getattr(error, "facts", {})
+        return self(key, **{name: self._fact(name, value) for name, value in facts.items()})
+
+    def _fact(self, name: str, value: object) -> object:
+        """Translate the codes that errors carry (events, statuses) into words."""
+        group = {"event": "event", "status": "status", "allowed": "event"}.get(name)
+        if group is None:
+            return value
+        if isinstance(value, tuple | list):
+            return ", ".join(self._word(group, item) for item in value) or self("word.nothing")
+        return self._word(group, value)
+
+    def _word(self, group: str, code: object) -> str:
+        key = f"{group}.{code}"
+        return self(key) if self.has(key) else str(code)
+
+
+@cache
+def texts(language: str) -> Texts:
+    """Return the texts of a language.
+
+    Raises
+    ------
+    ValueError
+        If it is none of `LANGUAGES`.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is not a language here; allowed are {LANGUAGES}.")
+    source = resources.files("hotspots.text").joinpath(f"{language}.toml")
+    return Texts(language, dict(_flat(tomllib.loads(source.read_text("utf-8")))))
+
+
+def _flat(tree: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)

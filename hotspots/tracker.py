@@ -1,0 +1,1185 @@
+"""The use cases, in order. Geography and the calculations meet only here.
+
+Screen, report and command line all ask `Tracker.snapshot`, so they cannot disagree. Nothing here
+asks the clock: `as_of`, `today` and `now` are given.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import unicodedata
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from geo.assign import assign_wards
+from geo.maps import MapClass, ward_map
+from geo.wards import drawing_copy, feature_collection, read_edition, read_wards, write_edition
+from hotspots.errors import CannotMeasure, HotspotsError, IntakeError, MoveRefused, NotFound
+from hotspots.measures.incidents import (
+    ColumnMapping,
+    clean_counts,
+    clean_incidents,
+    read_mapping,
+)
+from hotspots.measures.levels import effective_unit
+from hotspots.measures.panel import (
+    PANEL_COLUMNS,
+    complete_panel,
+    count_incidents,
+    latest_run,
+    weighted_index,
+)
+from hotspots.measures.reasons import Reason
+from hotspots.measures.relapse import Risk, alarm, forward_risk
+from hotspots.measures.selection import (
+    Comparison,
+    compare_with_last_year,
+    rank_wards,
+    selection_reasons,
+)
+from hotspots.measures.targets import (
+    cohort_non_relapse,
+    non_relapse_share,
+    transformed_share,
+)
+from hotspots.programme.months import Month, last_complete_month
+from hotspots.programme.plan import Programme, read_programme
+from hotspots.programme.status import (
+    STAGES,
+    Event,
+    EventType,
+    HotspotState,
+    Place,
+    Status,
+    allowed_events,
+    check_move,
+    resolve,
+    state_of,
+)
+from hotspots.records import incident_files
+from hotspots.records.intake import read_rows
+from hotspots.records.log import append, by_hotspot, head, read_events
+from hotspots.records.store import Batch, Edition, Store, sha256_of
+from hotspots.reports.colours import STAGE_STYLE
+from hotspots.reports.html import MapDrawing, render
+from hotspots.reports.pages import Page, hotspot_page, notices, programme_page, ward_page
+from hotspots.snapshot import HotspotFile, Snapshot, WardFile
+from hotspots.text import Texts, texts
+
+DEMONSTRATION = "demonstration"
+_EVENT_NAMESPACE = uuid.UUID("6f1f6f7e-3f0a-4b7e-9d55-2b8f6c1f0a11")
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event that somebody wants written.
+
+    Attributes
+    ----------
+    hotspot : str
+        Its id; for a new one any id (`<ward>-<plan year>` is the custom) together with `ward`.
+    event_id : str, optional
+        The same id again writes nothing again.
+    """
+
+    hotspot: str
+    event: EventType
+    on: date
+    by: str
+    recorded_at: datetime
+    note: str = ""
+    plan_year: int | None = None
+    ward: str | None = None
+    kinds: tuple[int, ...] = ()
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of every row of an imported file: accepted + rejected = rows.
+
+    Attributes
+    ----------
+    new : int
+        Accepted rows that were not in the store; the other accepted ones change nothing.
+    rejected : DataFrame
+        `row`, `reason` (code), `value`.
+    placed_on_earliest : int
+        Incidents dated before the first boundary edition, placed on that one.
+    """
+
+    source: str
+    rows: int
+    accepted: int
+    new: int
+    rejected: pd.DataFrame
+    placed_on_earliest: int = 0
+
+    @property
+    def already_there(self) -> int:
+        """Accepted rows that the store held already."""
+        return self.accepted - self.new
+
+
+class Tracker:
+    """One store and what can be done with it.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._kept: dict[object, object] = {}
+        self._kept_for: object = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, location: str | Path, *, create: bool = False) -> Tracker:
+        """Open the store at a place."""
+        return cls(Store(location, create=create))
+
+    # -- set-up
+
+    def add_programme(self, text: str, now: datetime) -> Programme:
+        """Check a programme file and put it in force."""
+        programme = read_programme(text)
+        self.store.add_programme(text, now)
+        return programme
+
+    def programme(self) -> Programme:
+        """Return the programme in force."""
+        text = self.store.programme_text()
+        return self._once(("programme", text), lambda: read_programme(text))
+
+    def add_boundaries(
+        self,
+        path: Path,
+        edition: date,
+        now: datetime,
+        *,
+        code_column: str = "code",
+        name_column: str = "name",
+        crs: str | None = None,
+    ) -> Edition:
+        """Read, clean and keep a boundary file as an edition."""
+        read = read_wards(path, edition, code_column=code_column, name_column=name_column, crs=crs)
+        return self._keep_edition(read.wards, edition, now, path.name, asdict(read.findings))
+
+    def add_schematic_boundaries(
+        self, wards: gpd.GeoDataFrame, edition: date, now: datetime
+    ) -> Edition:
+        """Keep stand-in polygons, to be replaced by real boundaries of the same edition."""
+        return self._keep_edition(wards, edition, now, "schematic", {}, schematic=True)
+
+    def _keep_edition(
+        self,
+        wards: gpd.GeoDataFrame,
+        edition: date,
+        now: datetime,
+        source: str,
+        findings: Mapping[str, object],
+        *,
+        schematic: bool = False,
+    ) -> Edition:
+        drawing = feature_collection(drawing_copy(wards))
+        stem = f"{edition.isoformat()}-{sha256_of(drawing)[:12]}"
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / "wards.parquet"
+            write_edition(wards, temporary)
+            wards_file = self.store.write_file(
+                "boundaries", f"{stem}.parquet", temporary.read_bytes()
+            )
+        kept = Edition(
+            edition=edition.isoformat(),
+            source=source,
+            schematic=schematic,
+            units=len(wards),
+            findings=findings,
+            wards_file=wards_file,
+            drawing_file=self.store.write_file("drawing", f"{stem}.geojson", drawing),
+        )
+        self.store.add_edition(kept, now)
+        return kept
+
+    def editions(self) -> list[Edition]:
+        """Return all boundary editions, oldest first."""
+        return self.store.editions()
+
+    def edition_on(self, day: date) -> Edition:
+        """Return the edition valid on a day; before the first, the first.
+
+        Raises
+        ------
+        NotFound
+            If the store has no boundaries.
+        """
+        editions = self.editions()
+        if not editions:
+            raise NotFound(
+                "no_boundaries",
+                "The store has no ward boundaries yet; add a file with "
+                "'hotspots boundaries add FILE --edition YYYY-MM-DD'.",
+            )
+        valid = [edition for edition in editions if edition.edition <= day.isoformat()]
+        return valid[-1] if valid else editions[0]
+
+    def wards(self, edition: Edition) -> gpd.GeoDataFrame:
+        """Return the wards of an edition; one shared table, not to be changed."""
+        return self._once(("wards", edition.wards_file), lambda: read_edition(edition.wards_file))
+
+    def is_demonstration(self) -> bool:
+        """Tell whether the store holds simulated data."""
+        return self.store.get(DEMONSTRATION) is not None
+
+    def default_day(self, today: date) -> date:
+        """Return the day a screen starts with: today, or where a demonstration ends.
+
+        A demonstration is built up to a day; events recorded later move it on.
+        """
+        ends = self.store.get(DEMONSTRATION)
+        if ends is None:
+            return today
+        latest = max(
+            (event.effective_on for event in read_events(self.store.database)), default=today
+        )
+        return min(today, max(date.fromisoformat(ends), latest))
+
+    # -- import
+
+    def import_incidents(
+        self,
+        path: Path,
+        *,
+        today: date,
+        now: datetime,
+        mapping: str | None = None,
+        simulated: bool = False,
+    ) -> Receipt:
+        """Read a file of incidents, place them in wards and keep what is new.
+
+        Every row is accepted or comes back with a reason. Rows that the store holds already
+        (the same file again, or the same rows in another) are accepted and change nothing.
+        """
+        raw = read_rows(path)
+        cleaned = clean_incidents(
+            raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
+        )
+        placed, unplaced, on_earliest = self._place(cleaned.accepted)
+        elsewhere = self._already_counted(placed, "counts", "month_has_counts")
+        placed = placed[~placed["row"].isin(elsewhere["row"])]
+        new = placed[~np.isin(placed["key"], incident_files.known_keys(self.store))]
+        rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unplaced, elsewhere)
+        receipt = Receipt(path.name, raw.rows, len(placed), len(new), rejected, on_earliest)
+        self._keep_batch(new, "incidents", receipt, now, simulated=simulated)
+        return receipt
+
+    def import_counts(
+        self,
+        path: Path,
+        *,
+        today: date,
+        now: datetime,
+        mapping: str | None = None,
+        simulated: bool = False,
+    ) -> Receipt:
+        """Read a file of monthly counts by ward and category and keep what is new."""
+        raw = read_rows(path)
+        cleaned = clean_counts(
+            raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
+        )
+        known, unknown = self._with_edition(cleaned.accepted)
+        elsewhere = self._already_counted(known, "incidents", "month_has_incidents")
+        known = known[~known["row"].isin(elsewhere["row"])]
+        new, differing = self._new_cells(known)
+        accepted = len(known) - len(differing)
+        rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unknown, elsewhere, differing)
+        receipt = Receipt(path.name, raw.rows, accepted, len(new), rejected)
+        self._keep_batch(new, "counts", receipt, now, simulated=simulated)
+        return receipt
+
+    def import_status(self, path: Path, *, today: date, now: datetime) -> Receipt:
+        """Read a CSV of events and write those that the rules allow.
+
+        Columns: `hotspot`, `event`, `on`; for a new hotspot also `ward`; optional `plan_year`,
+        `kinds` (1+3), `note`, `by`. Rows are taken in the order of their days.
+        """
+        raw = read_rows(path)
+        _require_event_columns(raw.table, path.name)
+        entries: list[tuple[int, Entry]] = []
+        problems: dict[int, HotspotsError] = {}
+        for row, cells in _cells(raw.table):
+            try:
+                entries.append((row, _entry_of(cells, now)))
+            except HotspotsError as error:
+                problems[row] = error
+        entries.sort(key=lambda item: (item[1].on, item[0]))
+        before = head(self.store.database).count
+        written, refused = self.record_all([entry for _, entry in entries], today=today)
+        problems |= {entries[position][0]: error for position, error in refused.items()}
+        rejected = pd.DataFrame(
+            [(row, error.reason, str(error)) for row, error in problems.items()],
+            columns=["row", "reason", "value"],
+        )
+        new = head(self.store.database).count - before
+        rejections = _sorted_rejections(raw.ragged, rejected)
+        return Receipt(path.name, raw.rows, len(written), new, rejections)
+
+    def _mapping(self, text: str | None) -> ColumnMapping | None:
+        return None if text is None else read_mapping(text, self.programme())
+
+    def _place(self, accepted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+        """Give every incident the ward of the edition valid on its day."""
+        known, unknown = self._with_edition(accepted[accepted["ward"].notna()])
+        points = accepted[accepted["ward"].isna()]
+        points = points.assign(edition=self._editions_of(points["month"]))
+        parts, rejected = [known], [unknown]
+        for edition, group in points.groupby("edition"):
+            wards = self.wards(self._edition(str(edition)))
+            found = assign_wards(group["lon"].to_numpy(), group["lat"].to_numpy(), wards)
+            inside = np.asarray(found.reasons == "", dtype=bool)
+            parts.append(group.assign(ward=found.codes)[inside])
+            rejected.append(_unplaced(group[~inside], found.reasons[~inside]))
+        placed = pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True)
+        earliest = self.editions()[0].edition if len(accepted) else ""
+        early = int((placed["month"] < earliest[:7]).sum())
+        return placed, pd.concat(rejected, ignore_index=True), early
+
+    def _with_edition(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Split rows that name a ward by whether the edition of their month knows the code."""
+        rows = rows.assign(edition=self._editions_of(rows["month"]))
+        known = np.zeros(len(rows), dtype=bool)
+        for edition in rows["edition"].unique():
+            codes = self.wards(self._edition(str(edition)))["code"]
+            known |= (rows["edition"].eq(edition) & rows["ward"].isin(codes)).to_numpy()
+        missing = rows[~known]
+        rejected = pd.DataFrame(
+            {
+                "row": missing["row"],
+                "reason": "unknown_ward",
+                "value": missing["ward"].astype(str) + " · " + missing["edition"].astype(str),
+            }
+        )
+        return rows[known], rejected
+
+    def _editions_of(self, months: pd.Series) -> pd.Series:
+        edition_of = {
+            month: self.edition_on(Month.parse(str(month)).first_day).edition
+            for month in months.unique()
+        }
+        return months.map(edition_of).astype(object)
+
+    def _edition(self, edition: str) -> Edition:
+        return next(item for item in self.editions() if item.edition == edition)
+
+    def _already_counted(self, rows: pd.DataFrame, kind: str, reason: str) -> pd.DataFrame:
+        """Return the rows whose month and category the other kind of file speaks of already."""
+        covered = incident_files.covered_months(self.store, kind)
+        if not covered or rows.empty:
+            return _no_rejections()
+        pairs = pd.MultiIndex.from_frame(rows[["month", "category"]])
+        twice = rows[pairs.isin(list(covered))]
+        return pd.DataFrame(
+            {
+                "row": twice["row"],
+                "reason": reason,
+                "value": twice["month"] + " " + twice["category"],
+            }
+        )
+
+    def _new_cells(self, counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the cells not in the store, and the rejections of cells recorded differently."""
+        there = self._count_rows()
+        merged = counts.merge(
+            there, on=["edition", "ward", "month", "category"], how="left", suffixes=("", "_there")
+        )
+        fresh = merged["count_there"].isna().to_numpy()
+        differs = ~fresh & merged["count_there"].ne(merged["count"]).to_numpy()
+        rejected = pd.DataFrame(
+            {
+                "row": merged["row"][differs],
+                "reason": "cell_recorded_differently",
+                "value": [
+                    f"{old:.0f} ≠ {new}"
+                    for old, new in zip(
+                        merged["count_there"][differs], merged["count"][differs], strict=True
+                    )
+                ],
+            }
+        )
+        return counts[fresh], rejected
+
+    def _count_rows(self) -> pd.DataFrame:
+        columns = ["edition", *PANEL_COLUMNS]
+        tables = [
+            incident_files.read_batch(self.store, batch, columns)
+            for batch in self.store.batches("counts")
+        ]
+        return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+
+    def _keep_batch(
+        self, new: pd.DataFrame, kind: str, receipt: Receipt, now: datetime, *, simulated: bool
+    ) -> None:
+        if new.empty:
+            return
+        rows = new.reset_index(drop=True)
+        identity = sha256_of(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+        self.store.add_batch(
+            Batch(
+                batch=0,
+                kind=kind,
+                sha256=identity,
+                source=receipt.source,
+                recorded_at=now.isoformat(),
+                rows=receipt.rows,
+                accepted=receipt.accepted,
+                already_there=receipt.already_there,
+                rejected=len(receipt.rejected),
+                file=incident_files.write_batch(self.store, rows, kind=kind, sha256=identity),
+                simulated=simulated,
+            )
+        )
+
+    # -- events
+
+    def record(self, entry: Entry, *, today: date, expected_version: int | None = None) -> Event:
+        """Write one event, if the rules allow it.
+
+        Parameters
+        ----------
+        today : date
+            Later events are refused.
+        expected_version : int, optional
+            How many events of the hotspot the person had seen.
+
+        Raises
+        ------
+        MoveRefused
+            With the reason and the events allowed.
+        StoreError
+            If the hotspot was changed meanwhile.
+        """
+        existing = read_events(self.store.database, entry.hotspot)
+        draft = self._draft(entry, existing, today)
+        seen = len(existing) if expected_version is None else expected_version
+        repeated = any(item.event_id == draft.event_id for item in existing)
+        return append(self.store.database, [draft], {} if repeated else {draft.hotspot: seen})[0]
+
+    def record_all(
+        self, entries: Sequence[Entry], *, today: date
+    ) -> tuple[list[Event], dict[int, HotspotsError]]:
+        """Write those of many events that the rules allow, in one transaction.
+
+        Returns
+        -------
+        (list of Event, dict of int to HotspotsError)
+            What stands in the log now, and by position why the others do not.
+        """
+        streams = by_hotspot(read_events(self.store.database))
+        versions = {name: len(stream) for name, stream in streams.items()}
+        drafts: list[Event] = []
+        refused: dict[int, HotspotsError] = {}
+        for position, entry in enumerate(entries):
+            stream = streams.setdefault(entry.hotspot, [])
+            try:
+                draft = self._draft(entry, stream, today)
+            except HotspotsError as error:
+                refused[position] = error
+                continue
+            if all(item.event_id != draft.event_id for item in stream):
+                stream.append(_next(draft, stream))
+            drafts.append(draft)
+        touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
+        return append(self.store.database, drafts, touched), refused
+
+    def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
+        """Return the event an entry asks for, checked against the rules."""
+        self._check_days(entry, today)
+        place = None if existing else self._place_of(entry)
+        draft = Event(
+            event_id=entry.event_id or str(uuid.uuid4()),
+            hotspot=entry.hotspot,
+            type=entry.event,
+            effective_on=entry.on,
+            recorded_at=entry.recorded_at,
+            recorded_by=_plain(entry.by) or "-",
+            note=_plain(entry.note),
+            plan_year=entry.plan_year,
+            place=place,
+            evidence=dict(entry.evidence),
+        )
+        written = next((item for item in existing if item.event_id == draft.event_id), None)
+        if written is not None:
+            return replace(draft, place=written.place)  # a retry: the log compares the content
+        check_move(existing, _next(draft, existing))
+        return draft
+
+    def _check_days(self, entry: Entry, today: date) -> None:
+        if entry.on > today:
+            raise MoveRefused(
+                "event_in_future",
+                f"{entry.on} is in the future; an event is recorded once it has happened.",
+                on=entry.on,
+            )
+        years = self.programme().years
+        if entry.plan_year is not None and entry.plan_year not in years:
+            raise MoveRefused(
+                "plan_year_unknown",
+                f"{entry.plan_year} is not a year of the programme; allowed: {years}.",
+                year=entry.plan_year,
+                years=years,
+            )
+
+    def correct(
+        self,
+        hotspot: str,
+        event_id: str,
+        *,
+        by: str,
+        now: datetime,
+        today: date,
+        reason: str,
+        on: date | None = None,
+        event: EventType | None = None,
+        plan_year: int | None = None,
+        strike: bool = False,
+        expected_version: int | None = None,
+    ) -> Event:
+        """Write a correction: another day, type or plan year for an event, or strike it out.
+
+        Raises
+        ------
+        MoveRefused
+            If there is nothing to correct, no reason is given, or the corrected history would
+            break the rules.
+        """
+        existing = read_events(self.store.database, hotspot)
+        original = next((item for item in existing if item.event_id == event_id), None)
+        day = on or (original.effective_on if original else today)
+        if day > today:
+            raise MoveRefused("event_in_future", f"{day} is in the future.", on=day)
+        draft = Event(
+            event_id=str(uuid.uuid4()),
+            hotspot=hotspot,
+            type=EventType.CORRECTED,
+            effective_on=day,
+            recorded_at=now,
+            recorded_by=_plain(by) or "-",
+            note=_plain(reason),
+            plan_year=plan_year,
+            corrects=event_id,
+            corrected_type=event,
+            strikes=strike,
+        )
+        check_move(existing, _next(draft, existing))
+        seen = len(existing) if expected_version is None else expected_version
+        return append(self.store.database, [draft], {hotspot: seen})[0]
+
+    def _place_of(self, entry: Entry) -> Place | None:
+        if entry.ward is None:
+            return None
+        edition = self.edition_on(entry.on)
+        wards = self.wards(edition)
+        found = wards[wards["code"] == entry.ward]
+        if found.empty:
+            raise NotFound(
+                "unknown_ward",
+                f"{entry.ward!r} is not a ward of edition {edition.edition}. Did the boundary "
+                "change? Add the boundaries valid on that day, or correct the code.",
+                ward=entry.ward,
+                edition=edition.edition,
+            )
+        unknown = sorted(set(entry.kinds) - set(self.programme().kinds))
+        if unknown:
+            allowed = sorted(self.programme().kinds)
+            raise MoveRefused(
+                "unknown_kind",
+                f"{entry.hotspot!r}: {unknown} are not kinds of the programme; allowed: {allowed}.",
+                kinds=unknown,
+                known=allowed,
+            )
+        name = str(found["name"].iloc[0])
+        return Place(entry.ward, edition.edition, name, frozenset(entry.kinds))
+
+    def latest_events(self, most: int) -> list[Event]:
+        """Return the events written last, the newest first."""
+        return read_events(self.store.database)[: -most - 1 : -1]
+
+    def version(self, hotspot: str) -> int:
+        """Return how many events a hotspot has."""
+        return len(read_events(self.store.database, hotspot))
+
+    def allowed(self, hotspot: str, on: date) -> tuple[EventType, ...]:
+        """Return the events that may be recorded for a hotspot on a day.
+
+        Later events of the hotspot must stay allowed too, so this tries each against the rules.
+        """
+        existing = read_events(self.store.database, hotspot)
+        status = state_of(hotspot, existing, on).status
+        return tuple(
+            event
+            for event in allowed_events(status)
+            if self._would_fit(hotspot, existing, event, on)
+        )
+
+    def _would_fit(
+        self, hotspot: str, existing: Sequence[Event], event: EventType, on: date
+    ) -> bool:
+        free_year = 1 + max((item.plan_year or 0 for item in existing), default=on.year)
+        trial = Event(
+            event_id="",
+            hotspot=hotspot,
+            type=event,
+            effective_on=on,
+            recorded_at=datetime.max.replace(tzinfo=UTC),
+            recorded_by="",
+            plan_year=free_year,
+        )
+        try:
+            check_move(existing, _next(trial, existing))
+        except MoveRefused:
+            return False
+        return True
+
+    # -- measures
+
+    def snapshot(self, as_of: date, known_on: date | None = None) -> Snapshot:
+        """Return everything that was true on a day, as known at the end of a day."""
+        moment = None if known_on is None else datetime.combine(known_on, time.max, tzinfo=UTC)
+        return self._once(("snapshot", as_of, moment), lambda: self._snapshot(as_of, moment))
+
+    def _snapshot(self, as_of: date, known_on: datetime | None) -> Snapshot:
+        programme = self.programme()
+        streams = by_hotspot(read_events(self.store.database))
+        states = _states(streams, as_of, known_on)
+        edition = self.edition_on(as_of) if self.editions() else None
+        risk, problem = self._risk(states, as_of)
+        years = sorted({e.plan_year for state in states.values() for e in state.enrolments})
+        targets = programme.targets
+        return Snapshot(
+            as_of=as_of,
+            known_on=known_on,
+            programme=programme,
+            edition=edition,
+            states=states,
+            hotspots=_hotspot_table(states, programme, risk),
+            ward_stage=_ward_stage(states, programme, edition),
+            transformed={
+                year: transformed_share(states.values(), year, targets.transformed)
+                for year in years
+            },
+            cohorts={
+                year: cohort_non_relapse(states.values(), year, as_of, targets.not_relapsed)
+                for year in years
+            },
+            official=non_relapse_share(
+                states.values(), as_of, targets.not_relapsed, programme.watch_months
+            ),
+            trend=_trend(streams, programme, as_of, known_on),
+            risk=risk,
+            risk_problem=problem,
+            head=head(self.store.database),
+            simulated=self.is_demonstration(),
+        )
+
+    def panel(self, edition: Edition) -> pd.DataFrame:
+        """Return the complete ward x month x category panel on the wards of an edition.
+
+        Points placed on another edition are placed again on this one; monthly counts of another
+        edition need a crosswalk and are not in the panel.
+        """
+        return self._once(("panel", edition.wards_file), lambda: self._panel(edition))
+
+    def _panel(self, edition: Edition) -> pd.DataFrame:
+        wards = self.wards(edition)
+        counts = self._count_rows()
+        parts = [counts.loc[counts["edition"].eq(edition.edition), PANEL_COLUMNS]]
+        for batch in self.store.batches("incidents"):
+            parts.append(count_incidents(self._on_edition(batch, edition, wards)))
+        return complete_panel(
+            pd.concat(parts, ignore_index=True).astype({"count": np.int64}),
+            list(wards["code"]),
+            list(self.programme().categories),
+        )
+
+    def _on_edition(self, batch: Batch, edition: Edition, wards: gpd.GeoDataFrame) -> pd.DataFrame:
+        rows = incident_files.read_batch(
+            self.store, batch, ["lon", "lat", "ward", "month", "category", "edition"]
+        )
+        same = rows["edition"].eq(edition.edition)
+        others = rows[~same & rows["lon"].notna()]
+        found = assign_wards(others["lon"].to_numpy(), others["lat"].to_numpy(), wards)
+        moved = others.assign(ward=found.codes)
+        return pd.concat([rows[same], moved[moved["ward"].notna()]])
+
+    def index(self, as_of: date) -> pd.DataFrame:
+        """Return the severity-weighted months x wards index, complete months up to a day."""
+        edition = self.edition_on(as_of)
+        panel = self.panel(edition)
+        if panel.empty:
+            raise CannotMeasure(
+                "no_counts",
+                "The store has no incidents or counts on the wards of "
+                f"{edition.edition}; import some first.",
+                edition=edition.edition,
+            )
+        index = self._once(
+            ("index", edition.wards_file, self.programme().source),
+            lambda: weighted_index(panel, self.programme().weights),
+        )
+        return latest_run(index, str(last_complete_month(as_of)))
+
+    def _unit(self, as_of: date) -> float:
+        """Return the weight of the typical incident, from what was known on a day."""
+        panel = self.panel(self.edition_on(as_of))
+        known = panel[panel["month"] <= str(last_complete_month(as_of))]
+        sums = known.groupby("category")["count"].sum()
+        return effective_unit(sums.to_dict(), self.programme().weights)
+
+    def _risk(
+        self, states: Mapping[str, HotspotState], as_of: date
+    ) -> tuple[Risk | None, HotspotsError | None]:
+        programme = self.programme()
+        watched = _watched(states, programme.watch_months)
+        if watched.empty:
+            return None, None
+        try:
+            edition = self.edition_on(as_of).edition
+            here = watched[watched["edition"].eq(edition)]
+            risk = forward_risk(
+                self.index(as_of),
+                here,
+                programme.relapse,
+                as_of=as_of,
+                unit=self._unit(as_of),
+            )
+        except (CannotMeasure, NotFound) as error:
+            return None, error
+        return risk, None
+
+    def hotspot(self, hotspot: str, as_of: date) -> HotspotFile:
+        """Return one hotspot's file.
+
+        Raises
+        ------
+        NotFound
+            If there is no such hotspot.
+        """
+        log = read_events(self.store.database, hotspot)
+        if not log:
+            raise NotFound(
+                "unknown_hotspot",
+                f"There is no hotspot {hotspot!r}; 'hotspots status' lists them.",
+                hotspot=hotspot,
+            )
+        state = state_of(hotspot, log, as_of)
+        place = state.place or next(item.place for item in log if item.place)
+        events = tuple(event for event in resolve(log) if event.effective_on <= as_of)
+        return HotspotFile(state, events, tuple(log), self.monthly(place.ward, as_of))
+
+    def monthly(self, ward: str, as_of: date) -> pd.DataFrame:
+        """Return a ward's counts: `month`, `category`, `count`, complete months up to a day."""
+        edition = self.edition_on(as_of)
+        panel = self.panel(edition)
+        rows = panel[panel["ward"].eq(ward) & (panel["month"] <= str(last_complete_month(as_of)))]
+        return rows[["month", "category", "count"]].reset_index(drop=True)
+
+    def selection(self, year: int, as_of: date) -> pd.DataFrame:
+        """Rank the wards for a plan year, with names and whether they are on the list before it."""
+        wards = self.wards(self.edition_on(as_of)).set_index("code")
+        table = rank_wards(
+            self.index(as_of),
+            as_of=as_of,
+            last_year=self.list_of(year - 1, as_of),
+            unit=self._unit(as_of),
+        )
+        return table.assign(
+            name=wards["name"].reindex(table.index), kind=wards["kind"].reindex(table.index)
+        )
+
+    def selection_reasons(self, table: pd.DataFrame, ward: str) -> tuple[Reason, ...]:
+        """Return why a ward stands where it stands."""
+        return selection_reasons(table.drop(columns=["name", "kind"]), ward)
+
+    def compare(self, table: pd.DataFrame, chosen: Collection[str]) -> Comparison:
+        """Set a choice of wards against last year's list."""
+        return compare_with_last_year(chosen, list(table.index[table["in_last_year"]]))
+
+    def list_of(self, year: int, as_of: date) -> set[str]:
+        """Return the wards on the list of a plan year."""
+        return {
+            state.place.ward
+            for state in self.snapshot(as_of).states.values()
+            if state.place and any(e.plan_year == year for e in state.enrolments)
+        }
+
+    def propose(
+        self, wards: Sequence[str], year: int, on: date, *, by: str, today: date, now: datetime
+    ) -> tuple[list[Event], dict[str, HotspotsError]]:
+        """Write `Proposed` events for wards, the ranking's evidence frozen in them.
+
+        Returns
+        -------
+        (list of Event, dict)
+            What was written, and for the other wards why not.
+        """
+        table = self.selection(year, on)
+        entries = [
+            Entry(
+                hotspot=self._hotspot_for(ward, year),
+                event=EventType.PROPOSED,
+                on=on,
+                by=by,
+                recorded_at=now,
+                plan_year=year,
+                ward=ward,
+                evidence=_evidence(table.loc[ward], on),
+            )
+            for ward in wards
+        ]
+        written, refused = self.record_all(entries, today=today)
+        return written, {wards[position]: error for position, error in refused.items()}
+
+    def _hotspot_for(self, ward: str, year: int) -> str:
+        """Return the ward's hotspot, the latest if there were several, or the id of a new one."""
+        latest = ""
+        for hotspot, stream in by_hotspot(read_events(self.store.database)).items():
+            place = next((event.place for event in stream if event.place), None)
+            if place is not None and place.ward == ward:
+                latest = max(latest, hotspot)
+        return latest or f"{ward}-{year}"
+
+    # -- reports
+
+    def report(self, kind: str, which: str, *, as_of: date, made_on: date, language: str) -> str:
+        """Return a report as one HTML page that opens without a network.
+
+        Parameters
+        ----------
+        kind : str
+            `programme`, `hotspot` or `ward`.
+        which : str
+            The hotspot's id or the ward's code; nothing for the programme.
+        """
+        say = texts(language)
+        snapshot = self.snapshot(as_of)
+        drawing = self._drawing(snapshot, say)
+        if kind == "programme":
+            files = {name: self.hotspot(name, as_of) for name in snapshot.states}
+            page = programme_page(snapshot, files, drawing, made_on, say)
+        elif kind == "hotspot":
+            page = hotspot_page(snapshot, self.hotspot(which, as_of), drawing, made_on, say)
+        else:
+            page = self._ward_page(snapshot, which, drawing, made_on, say)
+        return render(page)
+
+    def _ward_page(
+        self, snapshot: Snapshot, code: str, drawing: MapDrawing | None, made_on: date, say: Texts
+    ) -> Page:
+        edition = self.edition_on(snapshot.as_of)
+        wards = self.wards(edition).set_index("code")
+        if code not in wards.index:
+            raise NotFound(
+                "unknown_ward",
+                f"{code!r} is not a ward of edition {edition.edition}.",
+                ward=code,
+                edition=edition.edition,
+            )
+        facts = wards.loc[code]
+        files = [
+            self.hotspot(name, snapshot.as_of)
+            for name, state in snapshot.states.items()
+            if state.place and state.place.ward == code
+        ]
+        try:
+            ranking = self.selection(snapshot.as_of.year + 1, snapshot.as_of)
+            rank, reasons = (
+                (int(ranking.loc[code, "rank"]), len(ranking)),
+                self.selection_reasons(ranking, code),
+            )
+        except CannotMeasure:
+            rank, reasons = None, ()
+        ward = WardFile(
+            code=code,
+            name=str(facts["name"]),
+            kind=str(facts["kind"]),
+            area_km2=None if edition.schematic else float(facts["area_km2"]),
+            rank=rank,
+            reasons=reasons,
+            hotspots=tuple(files),
+            monthly=self.monthly(code, snapshot.as_of),
+        )
+        return ward_page(snapshot, ward, drawing, made_on, say)
+
+    def _drawing(self, snapshot: Snapshot, say: Texts) -> MapDrawing | None:
+        """Draw the wards by their hotspots' stage, for a page that opens without a network."""
+        edition = snapshot.edition
+        if edition is None:
+            return None
+        wards = self._once(
+            ("drawing", edition.wards_file), lambda: drawing_copy(self.wards(edition), 60.0)
+        )
+        stage = wards["code"].map(snapshot.ward_stage).fillna("not_listed")
+        label_of = {key: say(f"stage.{key}") for key in STAGE_STYLE}
+        classes = [
+            MapClass(key, label_of[key], style.colour, style.symbol)
+            for key, style in STAGE_STYLE.items()
+        ]
+        parts = ward_map(
+            wards.assign(stage=stage, label=stage.map(label_of)),
+            "stage",
+            classes,
+            tooltip={"name": say("column.ward"), "label": say("column.status")},
+            legend_title=say("stage.title"),
+            notice=" · ".join(notices(snapshot, say)),
+            height_px=620,
+        )
+        return MapDrawing(parts.css, parts.html, parts.scripts)
+
+    # -- keeping answers
+
+    def data_version(self) -> tuple[object, ...]:
+        """Return a value that changes whenever anything in the store changes."""
+        return (
+            head(self.store.database),
+            len(self.store.batches()),
+            tuple(edition.wards_file for edition in self.editions()),
+            sha256_of(self.store.programme_text().encode()),
+            self.store.get(DEMONSTRATION),
+        )
+
+    def _once(self, key: object, work: Callable[[], _Value]) -> _Value:
+        """Answer from memory while the store is unchanged."""
+        with self._lock:
+            version = self.data_version()
+            if version != self._kept_for:
+                self._kept = {k: v for k, v in self._kept.items() if _is_fixed(k)}
+                self._kept_for = version
+            if key not in self._kept:
+                self._kept[key] = work()
+            value: Any = self._kept[key]
+            return value  # type: ignore[no-any-return]
+
+
+_EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "plan_year", "kinds", "note", "by")
+
+
+def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
+    """Read one row of a file of events."""
+    given = {name: cells.get(name, "").strip() for name in _EVENT_COLUMNS}
+    if not given["hotspot"]:
+        raise IntakeError("hotspot_missing", "The row names no hotspot.")
+    if given["event"] not in set(EventType) - {EventType.CORRECTED}:
+        raise IntakeError(
+            "unknown_event",
+            f"{given['event']!r} is not an event; allowed: {', '.join(EventType)}.",
+            given=given["event"],
+        )
+    content = "|".join(f"{name}={value}" for name, value in given.items())
+    return Entry(
+        hotspot=given["hotspot"],
+        event=EventType(given["event"]),
+        on=_read_date(given["on"]),
+        by=given["by"] or "import",
+        recorded_at=now,
+        note=given["note"],
+        plan_year=_read_whole(given["plan_year"]),
+        ward=given["ward"] or None,
+        kinds=tuple(k for part in given["kinds"].split("+") if (k := _read_whole(part))),
+        event_id=str(uuid.uuid5(_EVENT_NAMESPACE, content)),
+    )
+
+
+def _read_whole(text: str) -> int | None:
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal():
+        raise IntakeError("cell_not_read", f"{text!r} is not a whole number.", given=text)
+    return int(text)
+
+
+def _evidence(ward: pd.Series, on: date) -> dict[str, object]:
+    """Return the numbers a proposal was made on, to be kept with it."""
+    return {
+        "rank": int(ward["rank"]),
+        "score": round(float(ward["score"]), 1),
+        "last12": round(float(ward["last12"]), 1),
+        "as_of": on.isoformat(),
+    }
+
+
+def _read_date(text: str) -> date:
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).date()
+        except ValueError:
+            continue
+    raise IntakeError(
+        "date_not_read", f"{text!r} is not a day; write 2025-10-20 or 20/10/2025.", given=text
+    )
+
+
+def _require_event_columns(table: pd.DataFrame, name: str) -> None:
+    missing = [column for column in _EVENT_COLUMNS[:3] if column not in table.columns]
+    if missing:
+        there = [str(column) for column in table.columns]
+        raise IntakeError(
+            "columns_missing",
+            f"{name} has no column {missing}; it has {there}.",
+            missing=missing,
+            columns=there,
+        )
+
+
+def _cells(table: pd.DataFrame) -> list[tuple[int, dict[str, str]]]:
+    text = table.astype("string").fillna("")
+    return [
+        (int(row), dict(zip(text.columns, cells, strict=True))) for row, *cells in text.itertuples()
+    ]
+
+
+def _next(draft: Event, existing: Sequence[Event]) -> Event:
+    """Return the draft as it will stand behind the existing events."""
+    values = vars(draft) | {"seq": 1 + max((event.seq for event in existing), default=0)}
+    return Event(**values)
+
+
+def _plain(text: str) -> str:
+    """Return text in NFC, without control signs and outer blanks."""
+    normal = unicodedata.normalize("NFC", text)
+    return "".join(sign for sign in normal if sign == "\n" or sign.isprintable()).strip()
+
+
+def _states(
+    streams: Mapping[str, Sequence[Event]], as_of: date, known_on: datetime | None
+) -> dict[str, HotspotState]:
+    states = {name: state_of(name, stream, as_of, known_on) for name, stream in streams.items()}
+    return {name: s for name, s in states.items() if s.status is not Status.NOT_LISTED}
+
+
+def _watched(states: Mapping[str, HotspotState], watch_months: int) -> pd.DataFrame:
+    rows = {
+        name: (state.place.ward, state.place.edition, watch.transformed_on)
+        for name, state in states.items()
+        if state.place and (watch := state.under_watch(watch_months))
+    }
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["area", "edition", "transformed_on"]
+    )
+
+
+def _ward_stage(
+    states: Mapping[str, HotspotState], programme: Programme, edition: Edition | None
+) -> dict[str, str]:
+    """Return each ward's map class: of several hotspots, the one that most needs attention."""
+    stages: dict[str, str] = {}
+    for state in states.values():
+        place = state.place
+        if place is None or edition is None or place.edition != edition.edition:
+            continue
+        stage = state.stage(programme.watch_months)
+        stages[place.ward] = min(stage, stages.get(place.ward, "not_listed"), key=STAGES.index)
+    return stages
+
+
+_RISK_COLUMNS = ("p3", "p6", "p12", "level", "threshold")
+
+
+def _hotspot_table(
+    states: Mapping[str, HotspotState], programme: Programme, risk: Risk | None
+) -> pd.DataFrame:
+    rows = {}
+    for name, state in states.items():
+        place = state.place
+        watch = state.under_watch(programme.watch_months)
+        rows[name] = {
+            "name": place.name if place else "",
+            "ward": place.ward if place else "",
+            "edition": place.edition if place else "",
+            "kinds": tuple(sorted(place.kinds)) if place else (),
+            "plan_year": state.plan_year,
+            "status": str(state.status),
+            "since": state.since,
+            "stage": state.stage(programme.watch_months),
+            "watched_until": watch.watched_until(programme.watch_months) if watch else None,
+            "last_inspected_on": state.last_inspected_on,
+        }
+    columns = [
+        "name",
+        "ward",
+        "edition",
+        "kinds",
+        "plan_year",
+        "status",
+        "since",
+        "stage",
+        "watched_until",
+        "last_inspected_on",
+    ]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    measured = risk.table if risk is not None else pd.DataFrame(columns=list(_RISK_COLUMNS))
+    for column in _RISK_COLUMNS:
+        table[column] = measured[column].reindex(table.index).astype(float)
+    table["alarm"] = [alarm(p) if np.isfinite(p) else "" for p in table["p6"]]
+    return table
+
+
+def _trend(
+    streams: Mapping[str, Sequence[Event]],
+    programme: Programme,
+    as_of: date,
+    known_on: datetime | None,
+) -> pd.DataFrame:
+    """Return the official non-relapse share at the last twelve quarter ends and on the day."""
+    month = last_complete_month(as_of)
+    ends = [month + -step for step in range(36) if (month + -step).month % 3 == 0]
+    days = sorted({*(end.last_day for end in ends), as_of})
+    results = [
+        non_relapse_share(
+            _states(streams, day, known_on).values(),
+            day,
+            programme.targets.not_relapsed,
+            programme.watch_months,
+        )
+        for day in days
+    ]
+    return pd.DataFrame(
+        {
+            "day": days,
+            "official": [result.share for result in results],
+            "watches": [result.denominator for result in results],
+        }
+    )
+
+
+def _unplaced(rows: pd.DataFrame, reasons: np.ndarray) -> pd.DataFrame:
+    values = [f"{lon:.5f} {lat:.5f}" for lon, lat in zip(rows["lon"], rows["lat"], strict=True)]
+    return pd.DataFrame({"row": rows["row"], "reason": reasons, "value": values})
+
+
+def _no_rejections() -> pd.DataFrame:
+    return pd.DataFrame(columns=["row", "reason", "value"])
+
+
+def _sorted_rejections(*tables: pd.DataFrame) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        return _no_rejections()
+    return pd.concat(filled).sort_values("row", ignore_index=True)
+
+
+def _is_fixed(key: object) -> bool:
+    """Tell whether an answer stays true for as long as its file has the same name."""
+    return isinstance(key, tuple) and key[0] in ("wards", "drawing", "programme")

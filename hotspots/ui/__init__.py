@@ -1,0 +1,1 @@
+"""The screens; the only code that imports Streamlit."""

@@ -1,0 +1,128 @@
+"""Hồ sơ địa bàn: one hotspot's timeline, counts, risk and report."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from hotspots.programme.status import Event, EventType
+from hotspots.reports.charts import monthly_chart
+from hotspots.reports.pages import timeline
+from hotspots.snapshot import HotspotFile, Snapshot
+from hotspots.text import Texts
+from hotspots.ui import session, widgets
+
+
+def show() -> None:
+    """Draw the page."""
+    say, snapshot = session.say(), session.snapshot()
+    st.title(say("hotspot.title"))
+    names = widgets.hotspot_names(snapshot)
+    if not names:
+        st.info(say("hotspot.none"))
+        return
+    chosen = widgets.choose("hotspot", say("hotspot.choose"), list(names), names.__getitem__)
+    file = session.tracker().hotspot(chosen, snapshot.as_of)
+    _facts(file, snapshot, say)
+    _counts(file, say)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.subheader(say("hotspot.timeline"))
+        widgets.cells(timeline(file, say))
+        with st.expander(say("hotspot.log")):
+            _log(file, say)
+    with right:
+        _risk(file, snapshot, say)
+        _report_button(chosen, snapshot, say)
+
+
+def _facts(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
+    state = file.state
+    watch = state.under_watch(snapshot.programme.watch_months)
+    until = watch.watched_until(snapshot.programme.watch_months) if watch else None
+    columns = st.columns(4)
+    columns[0].metric(say("column.status"), say(f"status.{state.status}"))
+    columns[1].metric(say("column.since"), say.day(state.since))
+    columns[2].metric(say("column.plan_year"), str(state.plan_year or "–"))
+    columns[3].metric(say("column.watched_until"), say.day(until))
+    if state.place and state.place.kinds:
+        kinds = snapshot.programme.kinds
+        named = [kinds[k].of(say.language) for k in sorted(state.place.kinds) if k in kinds]
+        st.caption(widgets.plain(f"{say('hotspot.kinds')}: {'; '.join(named)}"))
+
+
+def _counts(file: HotspotFile, say: Texts) -> None:
+    st.subheader(say("hotspot.counts"))
+    if file.monthly.empty:
+        st.info(say("overview.no_counts"))
+        return
+    st.altair_chart(monthly_chart(file.monthly, file.events, say), width="stretch", theme=None)
+    st.caption(say("hotspot.counts_note"))
+
+
+def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
+    st.subheader(say("hotspot.risk"))
+    if snapshot.risk_problem is not None:
+        problem = say.error(snapshot.risk_problem)
+        st.info(widgets.plain(say("overview.at_risk_problem", problem=problem)))
+        return
+    row = snapshot.hotspots.loc[file.state.hotspot]
+    if not np.isfinite(row["p6"]):
+        st.info(say("hotspot.risk_none"))
+        return
+    widgets.alarm_badge(row["alarm"], say)
+    for horizon in (3, 6, 12):
+        share = say.percent(row[f"p{horizon}"], 0)
+        st.markdown(say("hotspot.risk_p", horizon=str(horizon), p=f"**{share}**"))
+    st.markdown(f"**{say('hotspot.reasons')}**")
+    found = snapshot.reasons(file.state.hotspot)
+    widgets.reasons(say.reason(reason.code, reason.facts) for reason in found)
+    st.caption(say("overview.at_risk_note"))
+
+
+def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
+    def page() -> bytes:
+        return (
+            session.tracker()
+            .report(
+                "hotspot",
+                hotspot,
+                as_of=snapshot.as_of,
+                made_on=session.today(),
+                language=say.language,
+            )
+            .encode()
+        )
+
+    st.download_button(
+        say("hotspot.report"),
+        page,
+        file_name=f"{hotspot}-{snapshot.as_of.isoformat()}.html",
+        mime="text/html",
+        icon=":material/description:",
+        on_click="ignore",
+    )
+
+
+def _log(file: HotspotFile, say: Texts) -> None:
+    """Show every event as written, corrected ones and corrections included."""
+    corrected = {event.corrects for event in file.log if event.type is EventType.CORRECTED}
+    st.dataframe(
+        [_log_row(event, event.event_id in corrected, say) for event in file.log],
+        hide_index=True,
+        width="stretch",
+    )
+
+
+def _log_row(event: Event, was_corrected: bool, say: Texts) -> dict[str, str]:
+    name = say(f"event.{event.type}")
+    if was_corrected:
+        name = f"{name} ({say('hotspot.corrected_by')})"
+    return {
+        say("column.number"): str(event.seq),
+        say("column.recorded_at"): say.show(event.recorded_at),
+        say("column.on"): say.day(event.effective_on),
+        say("column.event"): name,
+        say("column.note"): event.note,
+        say("column.by"): event.recorded_by,
+    }

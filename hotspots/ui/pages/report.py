@@ -1,0 +1,105 @@
+"""Báo cáo: choose a report, look at it, take it away as one file."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from geo.errors import GeoError
+from hotspots.errors import HotspotsError
+from hotspots.snapshot import Snapshot
+from hotspots.text import Texts
+from hotspots.ui import session, widgets
+
+_KINDS = ("programme", "hotspot", "ward")
+
+
+def show() -> None:
+    """Draw the page."""
+    say, snapshot = session.say(), session.snapshot()
+    st.title(say("report.title"))
+    st.caption(say("report.one_file"))
+    kind = widgets.remembered(
+        "report.kind",
+        lambda key: st.segmented_control(
+            say("report.kind"),
+            _KINDS,
+            format_func=lambda kind: say(f"report.{kind}"),
+            key=key,
+            required=True,
+        ),
+        start="programme",
+    )
+    which = _which(kind, snapshot, say)
+    if which is None:
+        return
+    if st.button(say("report.make"), type="primary", icon=":material/description:"):
+        st.session_state["report.made"] = _asked(kind, which, snapshot, say)
+    if st.session_state.get("report.made") == _asked(kind, which, snapshot, say):
+        _result(kind, which, snapshot, say)
+
+
+def _asked(kind: str, which: str, snapshot: Snapshot, say: Texts) -> tuple[object, ...]:
+    """Return what makes one report another: a change of any asks for a new one."""
+    return kind, which, snapshot.as_of, say.language, snapshot.head
+
+
+def _which(kind: str, snapshot: Snapshot, say: Texts) -> str | None:
+    """Return what the report is about; nothing for the programme, None when there is no choice."""
+    if kind == "programme":
+        return ""
+    if kind == "hotspot":
+        names = dict(widgets.hotspot_names(snapshot))
+        empty = say("hotspot.none")
+    else:
+        names = _ward_names(snapshot)
+        empty = say("error.no_boundaries")
+    if not names:
+        st.info(empty)
+        return None
+    return widgets.choose(f"report.{kind}", say("report.choose"), list(names), names.__getitem__)
+
+
+def _ward_names(snapshot: Snapshot) -> dict[str, str]:
+    if snapshot.edition is None:
+        return {}
+    wards = session.tracker().wards(snapshot.edition).sort_values("name")
+    return {
+        str(code): f"{name} ({code})"
+        for code, name in zip(wards["code"], wards["name"], strict=True)
+    }
+
+
+def _result(kind: str, which: str, snapshot: Snapshot, say: Texts) -> None:
+    try:
+        with st.spinner(say("report.make"), show_time=True):
+            page = _page(_asked(kind, which, snapshot, say))
+    except (HotspotsError, GeoError) as error:
+        widgets.problem(error, say)
+        return
+    name = f"{kind}-{which or 'hotspots'}-{snapshot.as_of.isoformat()}.html"
+    st.download_button(
+        f"{say('report.download')} ({say.number(len(page.encode()) / 1024)} kB)",
+        page.encode(),
+        file_name=name,
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.subheader(say("report.preview"))
+    # Inside the frame that Streamlit makes, a second one that shares nothing with this page.
+    st.iframe(
+        '<iframe sandbox="allow-scripts" style="border:0;width:100%;height:880px" '
+        f'srcdoc="{escape(page)}"></iframe>',
+        height=900,
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _page(asked: tuple[object, ...]) -> str:
+    """Make a report once for what was asked; the store's head is part of the question."""
+    kind, which, as_of, language, _ = asked
+    return session.tracker().report(
+        str(kind), str(which), as_of=as_of, made_on=session.today(), language=str(language)
+    )

@@ -1,0 +1,198 @@
+"""What several pages show: the frame, pickers that remember, cards, plain text, map classes.
+
+A widget's own key vanishes when its page is left, so a picker keeps its answer under a name of its
+own; and a widget fed its last answer as default loses every second choice, so the answer is put
+back through the key, once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from geo.errors import GeoError
+from hotspots.errors import HotspotsError
+from hotspots.measures.targets import TargetResult
+from hotspots.reports.colours import STAGE_STYLE
+from hotspots.reports.html import Cells
+from hotspots.reports.pages import notices, target_card
+from hotspots.snapshot import Snapshot
+from hotspots.text import LANGUAGES, Texts
+from hotspots.ui import session
+from hotspots.ui.live_map import MapClass, MapTexts
+
+_Answer = TypeVar("_Answer")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])")
+_VERDICT_BADGE = {"met": "green", "not_met": "red", "cannot_be_measured": "gray"}
+_ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
+
+
+def frame() -> bool:
+    """Draw what stands on every page; false when there is nothing to show a page of."""
+    say = session.say()
+    with st.sidebar:
+        st.markdown(f"**{say('app.name')}**")
+        st.caption(say("app.subtitle"))
+        language_picker()
+    say = session.say()
+    try:
+        tracker = session.tracker()
+        tracker.programme()
+    except HotspotsError as error:
+        st.title(say("app.no_store"))
+        st.warning(say.error(error))
+        st.markdown(say("app.no_store_next"))
+        return False
+    with st.sidebar:
+        day_picker(say)
+        snapshot = session.snapshot()
+        if snapshot.edition is not None:
+            day = date.fromisoformat(snapshot.edition.edition)
+            st.caption(say("app.edition", edition=day))
+        st.caption(
+            say("app.log_head", count=str(snapshot.head.count), hash=snapshot.head.hash[:12])
+        )
+    _notice(snapshot, say)
+    return True
+
+
+def _notice(snapshot: Snapshot, say: Texts) -> None:
+    """Say on every screen what is simulated or sketched."""
+    shown = notices(snapshot, say)
+    if not shown:
+        return
+    lengthy = [say("app.simulated_long")] if snapshot.simulated else []
+    if snapshot.edition is not None and snapshot.edition.schematic:
+        lengthy.append(say("app.schematic_long"))
+    st.badge(" · ".join(shown), icon=":material/science:", color="orange", help=" ".join(lengthy))
+
+
+def language_picker() -> None:
+    """Let the person switch the language."""
+    names = {"vi": "Tiếng Việt", "en": "English"}
+    remembered(
+        "language",
+        lambda key: st.segmented_control(
+            "Ngôn ngữ · Language",
+            LANGUAGES,
+            format_func=names.__getitem__,
+            key=key,
+            label_visibility="collapsed",
+            required=True,
+        ),
+        start=session.language(),
+    )
+
+
+def day_picker(say: Texts) -> None:
+    """Let the person choose the day looked at."""
+    today = session.today()
+    remembered(
+        "as_of",
+        lambda key: st.date_input(
+            say("app.as_of"),
+            min_value=date(2015, 1, 1),
+            max_value=today,
+            format="DD/MM/YYYY",
+            help=say("app.as_of_help"),
+            key=key,
+        ),
+        start=session.as_of(),
+    )
+
+
+def remembered(name: str, draw: Callable[[str], _Answer], start: _Answer) -> _Answer:
+    """Draw a widget whose answer outlives its page, and return the answer."""
+    key = f"widget:{name}"
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(name, start)
+    answer = draw(key)
+    st.session_state[name] = answer
+    return answer
+
+
+def choose(
+    name: str,
+    label: str,
+    options: Sequence[str],
+    shown: Callable[[str], str],
+    **more: Any,
+) -> str:
+    """Draw a list to choose one from; an answer no longer on the list gives way to the first."""
+    if st.session_state.get(name) not in options:
+        st.session_state.pop(f"widget:{name}", None)
+        st.session_state.pop(name, None)
+    return remembered(
+        name,
+        lambda key: st.selectbox(label, options, format_func=shown, key=key, **more),
+        start=options[0],
+    )
+
+
+def plain(text: str) -> str:
+    """Return text so that Markdown shows it as it is: no images, links, colours or formulas.
+
+    >>> plain("![x](http://e)")
+    '\\\\!\\\\[x\\\\]\\\\(http\\\\://e\\\\)'
+    """
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def problem(error: HotspotsError | GeoError, say: Texts) -> None:
+    """Show what was refused and why."""
+    st.error(plain(say.error(error)), icon=":material/block:")
+
+
+def target(title: str, result: TargetResult, say: Texts) -> None:
+    """Show one target: share, verdict, what it is made of."""
+    card = target_card(title, result, say)
+    with st.container(border=True):
+        st.metric(card.title, card.share)
+        st.badge(card.verdict, color=_VERDICT_BADGE[result.verdict])
+        st.caption(f"{card.why[:1].upper()}{card.why[1:]}.  \n" + "  \n".join(card.lines))
+
+
+def alarm_badge(alarm: str, say: Texts) -> None:
+    """Show an alarm level."""
+    st.badge(say(f"alarm.{alarm}"), color=_ALARM_BADGE[alarm])
+
+
+def cells(table: Cells) -> None:
+    """Show a finished table of text."""
+    rows = [dict(zip(table.headers, row, strict=True)) for row in table.rows]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def reasons(sentences: Iterable[str]) -> None:
+    """Show sentences as a list."""
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences))
+
+
+def stage_classes(say: Texts) -> tuple[MapClass, ...]:
+    """Return the map's classes in the session's language."""
+    return tuple(
+        MapClass(key, say(f"stage.{key}"), style.colour, style.symbol)
+        for key, style in STAGE_STYLE.items()
+    )
+
+
+def map_texts(say: Texts) -> MapTexts:
+    """Return the map's own words in the session's language."""
+    return MapTexts(
+        label=say("overview.map_label"),
+        zoom_in=say("overview.zoom_in"),
+        zoom_out=say("overview.zoom_out"),
+        fit_main=say("overview.fit_main"),
+        fit_all=say("overview.fit_all"),
+        failed=say("overview.map_failed"),
+    )
+
+
+def hotspot_names(snapshot: Snapshot) -> Mapping[str, str]:
+    """Return every hotspot's name with its id, sorted by name."""
+    names = snapshot.hotspots["name"].sort_values()
+    return {str(hotspot): f"{name} ({hotspot})" for hotspot, name in names.items()}
