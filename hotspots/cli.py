@@ -313,7 +313,7 @@ def risk(
         typer.echo(say("report.as_of", day=day))
         if table.empty:
             typer.echo(say("overview.at_risk_nobody"))
-        for hotspot, row in table.iterrows():
+        for hotspot, row in zip(table.index, _records(table), strict=True):
             level = say(f"alarm.{row['alarm']}")
             typer.echo(f"{say.percent(row[column], 0):>6}  {level:<12} {row['name']} ({hotspot})")
             for reason in snapshot.reasons(str(hotspot)):
@@ -342,7 +342,7 @@ def select(
                 reasons = tracker.selection_reasons(table, row["ward"])
                 row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
             return _print_json({"year": year, "as_of": day, "wards": rows})
-        for ward, row in top.iterrows():
+        for ward, row in zip(top.index, _records(top), strict=True):
             typer.echo(f"{row['rank']:>3}  {row['name']} ({ward})")
             for reason in tracker.selection_reasons(table, str(ward)):
                 typer.echo(f"       - {say.reason(reason.code, reason.facts)}")
@@ -440,7 +440,8 @@ def _jsonable(value: Any) -> object:
 
 def _records(table: pd.DataFrame, index: str = "hotspot") -> list[dict[str, Any]]:
     rows = table.rename_axis(index).reset_index().astype(object)
-    return rows.where(rows.notna(), None).to_dict("records")
+    records = rows.where(rows.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
 
 
 def _plain(result: TargetResult) -> dict[str, object]:

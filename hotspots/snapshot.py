@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import pandas as pd
 
@@ -60,6 +61,11 @@ class Snapshot:
     def plan_year(self) -> int | None:
         """The plan year the headline speaks of: the latest with a list on the day."""
         return max(self.transformed, default=None)
+
+    def row(self, hotspot: str) -> dict[str, Any]:
+        """Return a hotspot's row of the table."""
+        found = self.hotspots.loc[[hotspot]]
+        return {str(column): found[column].iloc[0] for column in found.columns}
 
     def reasons(self, hotspot: str) -> tuple[Reason, ...]:
         """Return the reasons of a hotspot's risk, none when it has no risk."""

@@ -70,8 +70,8 @@ from hotspots.records.intake import read_rows
 from hotspots.records.log import append, by_hotspot, head, read_events
 from hotspots.records.store import Batch, Edition, Store, sha256_of
 from hotspots.reports.colours import STAGE_STYLE
-from hotspots.reports.html import MapDrawing, render
-from hotspots.reports.pages import Page, hotspot_page, notices, programme_page, ward_page
+from hotspots.reports.html import MapDrawing, Page, render
+from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
 from hotspots.snapshot import HotspotFile, Snapshot, WardFile
 from hotspots.text import Texts, texts
 
@@ -746,7 +746,8 @@ class Tracker:
         panel = self.panel(self.edition_on(as_of))
         known = panel[panel["month"] <= str(last_complete_month(as_of))]
         sums = known.groupby("category")["count"].sum()
-        return effective_unit(sums.to_dict(), self.programme().weights)
+        by_category = {str(code): float(count) for code, count in sums.items()}
+        return effective_unit(by_category, self.programme().weights)
 
     def _risk(
         self, states: Mapping[str, HotspotState], as_of: date
@@ -845,7 +846,7 @@ class Tracker:
                 recorded_at=now,
                 plan_year=year,
                 ward=ward,
-                evidence=_evidence(table.loc[ward], on),
+                evidence=_evidence(table, ward, on),
             )
             for ward in wards
         ]
@@ -906,7 +907,7 @@ class Tracker:
         try:
             ranking = self.selection(snapshot.as_of.year + 1, snapshot.as_of)
             rank, reasons = (
-                (int(ranking.loc[code, "rank"]), len(ranking)),
+                (list(ranking.index).index(code) + 1, len(ranking)),
                 self.selection_reasons(ranking, code),
             )
         except CannotMeasure:
@@ -1010,12 +1011,13 @@ def _read_whole(text: str) -> int | None:
     return int(text)
 
 
-def _evidence(ward: pd.Series, on: date) -> dict[str, object]:
+def _evidence(table: pd.DataFrame, ward: str, on: date) -> dict[str, object]:
     """Return the numbers a proposal was made on, to be kept with it."""
+    rank, score, last12 = table.loc[[ward], ["rank", "score", "last12"]].to_numpy(float)[0]
     return {
-        "rank": int(ward["rank"]),
-        "score": round(float(ward["score"]), 1),
-        "last12": round(float(ward["last12"]), 1),
+        "rank": int(rank),
+        "score": round(float(score), 1),
+        "last12": round(float(last12), 1),
         "as_of": on.isoformat(),
     }
 

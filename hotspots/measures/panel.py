@@ -106,6 +106,6 @@ def latest_run(index: pd.DataFrame, last: str) -> pd.DataFrame:
     ['2025-09', '2025-10']
     """
     known = index.loc[index.index <= pd.Period(last, freq="M")].sort_index()
-    months = known.index.year * 12 + known.index.month
-    breaks = np.flatnonzero(np.diff(months) != 1)
+    ordinals = pd.PeriodIndex(known.index, freq="M").asi8
+    breaks = np.flatnonzero(np.diff(ordinals) != 1)
     return known.iloc[breaks[-1] + 1 :] if len(breaks) else known

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import altair as alt
 import pandas as pd
 
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.status import Event, EventType
-from hotspots.reports.colours import ACCENT, STAGE_STYLE
+from hotspots.reports.colours import ACCENT
 from hotspots.text import Texts
+
+Figure: TypeAlias = alt.LayerChart | alt.FacetChart
 
 _FONT = "Source Sans Pro, Noto Sans, DejaVu Sans, sans-serif"
 _TARGET = "#b34700"
 
 
-def monthly_chart(monthly: pd.DataFrame, events: Sequence[Event], say: Texts) -> alt.LayerChart:
+def monthly_chart(
+    monthly: pd.DataFrame, events: Sequence[Event], say: Texts, height: int = 230
+) -> Figure:
     """Draw a ward's incidents by month with its hotspot's events as lines.
 
     Parameters
@@ -25,15 +30,16 @@ def monthly_chart(monthly: pd.DataFrame, events: Sequence[Event], say: Texts) ->
     monthly : DataFrame
         `month` (text 2025-10), `category`, `count`.
     events : sequence of Event
-        Inspections are left out: they change nothing.
+        The turns (listed, assessed, relapsed, withdrawn) are drawn with their names; other events
+        but inspections as thin lines.
     """
     totals = monthly.groupby("month", as_index=False)["count"].sum()
     totals = totals.assign(month=pd.to_datetime(totals["month"] + "-01"))
     bars = (
         alt.Chart(totals)
-        .mark_bar(color="#9db4c8", binSpacing=1)
+        .mark_bar(color="#b7c8d6", binSpacing=1)
         .encode(
-            x=alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%m/%Y", labelAngle=0)),
+            x=alt.X("yearmonth(month):T", title=None, axis=_MONTH_AXIS),
             y=alt.Y("count:Q", title=say("chart.cases"), axis=alt.Axis(tickMinStep=1)),
             tooltip=[
                 alt.Tooltip("month:T", title=say("chart.months"), format="%m/%Y"),
@@ -41,7 +47,12 @@ def monthly_chart(monthly: pd.DataFrame, events: Sequence[Event], say: Texts) ->
             ],
         )
     )
-    return _framed(alt.layer(bars, *_event_layers(events, totals, say)), height=230)
+    return _framed(alt.layer(bars, *_event_layers(events, totals, say)), height=height)
+
+
+_MONTH_AXIS = alt.Axis(
+    format="%m/%Y", labelAngle=0, labelOverlap=True, tickCount={"interval": "month", "step": 6}
+)
 
 
 def _event_layers(events: Sequence[Event], totals: pd.DataFrame, say: Texts) -> list[alt.Chart]:
@@ -49,29 +60,41 @@ def _event_layers(events: Sequence[Event], totals: pd.DataFrame, say: Texts) -> 
         return []
     first = totals["month"].min().date()
     shown = [e for e in events if e.type is not EventType.INSPECTED and e.effective_on >= first]
-    if not shown:
-        return []
     table = pd.DataFrame(
         {
             "day": pd.to_datetime([event.effective_on for event in shown]),
             "event": [say(f"event.{event.type}") for event in shown],
-            "colour": [_EVENT_COLOUR.get(event.type, "#5b6b7b") for event in shown],
+            "colour": [_EVENT_COLOUR.get(event.type, "#8c9aa8") for event in shown],
+            "turn": [event.type in _EVENT_COLOUR for event in shown],
             "on": [say.day(event.effective_on) for event in shown],
         }
     )
-    base = alt.Chart(table).encode(
-        x="day:T",
-        color=alt.Color("colour:N", scale=None),
+    turns, others = table[table["turn"]], table[~table["turn"]]
+    layers = (
+        [_event_lines(others).mark_rule(strokeWidth=1, strokeDash=[2, 2])] if len(others) else []
+    )
+    if len(turns):
+        words = _event_lines(turns).encode(text="event:N", y=alt.value(3))
+        style: dict[str, Any] = {"angle": 270, "align": "right", "dy": -7, "fontSize": 10.5}
+        layers += [
+            _event_lines(turns).mark_rule(strokeWidth=1.8),
+            words.mark_text(**style, fontWeight=700, stroke="white", strokeWidth=4),
+            words.mark_text(**style, fontWeight=700),
+        ]
+    return [_with_tooltip(layer, say) for layer in layers]
+
+
+def _event_lines(table: pd.DataFrame) -> alt.Chart:
+    return alt.Chart(table).encode(x="day:T", color=alt.Color("colour:N", scale=None))
+
+
+def _with_tooltip(layer: alt.Chart, say: Texts) -> alt.Chart:
+    return layer.encode(
         tooltip=[
             alt.Tooltip("event:N", title=say("chart.event")),
             alt.Tooltip("on:N", title=say("column.on")),
-        ],
+        ]
     )
-    words = base.mark_text(angle=270, align="right", dx=-3, dy=-6, fontSize=10, fontWeight=600)
-    return [
-        base.mark_rule(strokeWidth=1.6),
-        words.encode(text="event:N", y=alt.value(2)),
-    ]
 
 
 _EVENT_COLOUR: Mapping[EventType, str] = {
@@ -79,11 +102,12 @@ _EVENT_COLOUR: Mapping[EventType, str] = {
     EventType.CARRIED_OVER: "#8a5a00",
     EventType.ASSESSED_TRANSFORMED: "#00694d",
     EventType.ASSESSED_NOT_TRANSFORMED: "#8e3f6b",
-    EventType.RELAPSED: STAGE_STYLE["relapsed"].colour,
+    EventType.RELAPSED: "#b34700",
+    EventType.WITHDRAWN: "#33475b",
 }
 
 
-def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts) -> alt.LayerChart:
+def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts) -> Figure:
     """Draw the last twelve months' incidents by category, the largest first."""
     recent = monthly[monthly["month"].isin(sorted(monthly["month"].unique())[-12:])]
     sums = recent.groupby("category", as_index=False)["count"].sum()
@@ -96,9 +120,7 @@ def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts)
     return _framed(alt.layer(base.mark_bar(color="#9db4c8"), words), height=26 * max(len(sums), 1))
 
 
-def transformed_chart(
-    results: Mapping[int, TargetResult], target: float, say: Texts
-) -> alt.LayerChart:
+def transformed_chart(results: Mapping[int, TargetResult], target: float, say: Texts) -> Figure:
     """Draw the transformed share by plan year with its interval and the target."""
     table = pd.DataFrame(
         [
@@ -132,7 +154,7 @@ def transformed_chart(
     return _framed(alt.layer(bars, whiskers, words, _target_line(target)), height=190)
 
 
-def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> alt.LayerChart:
+def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> Figure:
     """Draw the official non-relapse share at quarter ends with the target."""
     known = trend.dropna(subset=["official"])
     table = known.assign(
@@ -144,7 +166,7 @@ def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> alt.LayerChar
         alt.Chart(table)
         .mark_line(point=alt.OverlayMarkDef(size=45), color=ACCENT)
         .encode(
-            x=alt.X("day:T", title=None, axis=alt.Axis(format="%m/%Y", labelAngle=0)),
+            x=alt.X("day:T", title=None, axis=_MONTH_AXIS),
             y=_share_axis("official:Q", say),
             tooltip=[
                 alt.Tooltip("on:N", title=say("column.on")),
@@ -156,7 +178,7 @@ def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> alt.LayerChar
     return _framed(alt.layer(line, _target_line(target)), height=190)
 
 
-def svg(chart: alt.LayerChart, width: int = 680) -> str:
+def svg(chart: Figure, width: int = 680) -> str:
     """Return a figure as SVG, drawn here and not in the reader's browser."""
     target = io.StringIO()
     chart.properties(width=width).save(target, format="svg")
@@ -173,15 +195,17 @@ def _share_axis(field: str, say: Texts) -> alt.Y:
     )
 
 
-def _target_line(target: float) -> alt.LayerChart:
+def _target_line(target: float) -> alt.Chart:
     base = alt.Chart(pd.DataFrame({"target": [target]})).encode(y="target:Q")
-    return base.mark_rule(color=_TARGET, strokeDash=[6, 4], strokeWidth=1.8)
+    line: alt.Chart = base.mark_rule(color=_TARGET, strokeDash=[6, 4], strokeWidth=1.8)
+    return line
 
 
-def _framed(chart: alt.LayerChart, height: int) -> alt.LayerChart:
-    return (
+def _framed(chart: Figure, height: int) -> Figure:
+    framed: Figure = (
         chart.properties(height=height)
         .configure(font=_FONT, background="transparent")
         .configure_view(strokeWidth=0)
         .configure_axis(gridColor="#e3e8ed", domainColor="#b8c4cf", labelFontSize=11)
     )
+    return framed

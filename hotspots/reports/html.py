@@ -85,11 +85,18 @@ def render(page: Page) -> str:
         page=page,
         say=page.say,
         policy=_policy(scripts),
+        running_head=_css_text(" · ".join(page.notices)),
+        running_foot=_css_text(f"{page.title} · "),
         map_css=Markup(page.drawing.css) if page.drawing else "",  # noqa: S704 - made by geo.maps
         map_html=Markup(page.drawing.html) if page.drawing else "",  # noqa: S704 - made by geo.maps
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - made by geo.maps
         figure=lambda text: Markup(text),  # noqa: S704 - SVG drawn by reports.charts
     )
+
+
+def _css_text(text: str) -> Markup:
+    """Return text as a CSS string of code points, in which nothing can end the string."""
+    return Markup('"' + "".join(f"\\{ord(sign):06x}" for sign in text) + '"')  # noqa: S704
 
 
 def _policy(scripts: Sequence[str]) -> str:

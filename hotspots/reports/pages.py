@@ -124,10 +124,9 @@ def target_card(title: str, result: TargetResult, say: Texts) -> Card:
 
 
 def _card_lines(result: TargetResult, say: Texts) -> Iterable[str]:
-    yield say(
-        "target.fraction", numerator=str(result.numerator), denominator=str(result.denominator)
-    )
-    yield say("target.at_least", target=say.percent(result.target, 0))
+    part, whole = str(result.numerator), str(result.denominator)
+    fraction = say("target.fraction", numerator=part, denominator=whole)
+    yield f"{fraction} · {say('target.at_least', target=say.percent(result.target, 0))}"
     still_open = result.count("open")
     if still_open:
         possible = str(result.numerator + still_open)
@@ -139,7 +138,7 @@ def _card_lines(result: TargetResult, say: Texts) -> Iterable[str]:
         line = say("target.interval", low=low, high=high)
         yield f"{line} ({say('target.interval_decided')})" if still_open else line
     if result.reading == "official" and result.denominator:
-        whole, followed = str(result.denominator), str(result.count("followed"))
+        followed = str(result.count("followed"))
         yield say("target.followed", followed=followed, whole=whole)
     if result.verdict != "cannot_be_measured":
         yield say("target.can_tell" if result.data_can_tell else "target.cannot_tell")
@@ -161,12 +160,13 @@ def hotspot_table(snapshot: Snapshot, names: Iterable[str], say: Texts) -> Cells
     columns = ("ward", "kinds", "plan_year", "status", "since", "watched_until", "p6")
     rows = []
     for name in names:
-        row = snapshot.hotspots.loc[name]
+        row = snapshot.row(name)
         p6 = say.percent(row["p6"], 0) if np.isfinite(row["p6"]) else "–"
         style = STAGE_STYLE[row["stage"]]
         status = f"{style.symbol} {say('status.' + row['status'])}".strip()
         kinds = "+".join(map(str, row["kinds"])) or "–"
-        year = "–" if pd.isna(row["plan_year"]) else str(int(row["plan_year"]))
+        plan_year = row["plan_year"]
+        year = "–" if pd.isna(plan_year) else str(int(plan_year))
         since, until = say.day(row["since"]), say.day(row["watched_until"])
         rows.append((f"{row['name']} ({name})", kinds, year, status, since, until, p6))
     return Cells(tuple(say(f"column.{column}") for column in columns), tuple(rows))
@@ -203,12 +203,14 @@ def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
     if labels:
         facts.append((say("column.kinds"), "; ".join(labels)))
     sentences = []
-    if name in snapshot.hotspots.index and np.isfinite(snapshot.hotspots.loc[name, "p6"]):
-        row = snapshot.hotspots.loc[name]
+    row = snapshot.row(name) if name in snapshot.hotspots.index else {"p6": np.nan}
+    if np.isfinite(row["p6"]):
         alarm = say(f"alarm.{row['alarm']}")
         facts.append((say("column.p6"), f"{say.percent(row['p6'], 0)} ({alarm.lower()})"))
         sentences = [say.reason(r.code, r.facts) for r in snapshot.reasons(name)]
-    drawn = "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say))
+    drawn = (
+        "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say, 150), 420)
+    )
     return Section(
         title=_title(file, say),
         facts=tuple(facts),
@@ -239,7 +241,7 @@ def _urgency(snapshot: Snapshot) -> Callable[[str], tuple[int, float, str]]:
     order = {stage: number for number, stage in enumerate(STAGE_STYLE)}
 
     def key(name: str) -> tuple[int, float, str]:
-        row = snapshot.hotspots.loc[name]
+        row = snapshot.row(name)
         risk = -row["p6"] if np.isfinite(row["p6"]) else 0.0
         return order[row["stage"]], risk, str(row["name"])
 

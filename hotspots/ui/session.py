@@ -21,6 +21,17 @@ STORE_VARIABLE = "HOTSPOTS_STORE"
 LANGUAGE_VARIABLE = "HOTSPOTS_LANG"
 
 
+def widget_key(name: str) -> str:
+    """Return the key of the widget that asks for a remembered answer."""
+    return f"widget:{name}"
+
+
+def answer(name: str, otherwise: object) -> object:
+    """Return a remembered answer: the widget's, which is new before the script is, or the kept."""
+    kept = st.session_state.get(name, otherwise)
+    return st.session_state.get(widget_key(name), kept)
+
+
 def tracker() -> Tracker:
     """Return the tracker of the store that the environment names."""
     return _tracker(os.environ.get(STORE_VARIABLE, "store"))
@@ -47,8 +58,8 @@ def say() -> Texts:
 def language() -> str:
     """Return the session's language; Vietnamese unless chosen otherwise."""
     default = os.environ.get(LANGUAGE_VARIABLE, LANGUAGES[0])
-    chosen = st.session_state.get("language", default)
-    return chosen if chosen in LANGUAGES else LANGUAGES[0]
+    chosen = answer("language", default)
+    return str(chosen) if chosen in LANGUAGES else LANGUAGES[0]
 
 
 def today() -> date:
@@ -63,7 +74,7 @@ def now() -> datetime:
 
 def as_of() -> date:
     """Return the day the session looks at."""
-    chosen = st.session_state.get("as_of")
+    chosen = answer("as_of", None)
     return chosen if isinstance(chosen, date) else tracker().default_day(today())
 
 

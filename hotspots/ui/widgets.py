@@ -31,9 +31,17 @@ _VERDICT_BADGE = {"met": "green", "not_met": "red", "cannot_be_measured": "gray"
 _ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
 
 
+_STYLE = """<style>
+.stMainBlockContainer { padding: 2.6rem 2.4rem 3rem; }
+.stMainBlockContainer h1 { padding: .2rem 0 .4rem; }
+[data-testid="stSidebarUserContent"] { padding-top: .5rem; }
+</style>"""
+
+
 def frame() -> bool:
     """Draw what stands on every page; false when there is nothing to show a page of."""
     say = session.say()
+    st.html(_STYLE)
     with st.sidebar:
         st.markdown(f"**{say('app.name')}**")
         st.caption(say("app.subtitle"))
@@ -107,7 +115,7 @@ def day_picker(say: Texts) -> None:
 
 def remembered(name: str, draw: Callable[[str], _Answer], start: _Answer) -> _Answer:
     """Draw a widget whose answer outlives its page, and return the answer."""
-    key = f"widget:{name}"
+    key = session.widget_key(name)
     if key not in st.session_state:
         st.session_state[key] = st.session_state.get(name, start)
     answer = draw(key)
@@ -124,7 +132,7 @@ def choose(
 ) -> str:
     """Draw a list to choose one from; an answer no longer on the list gives way to the first."""
     if st.session_state.get(name) not in options:
-        st.session_state.pop(f"widget:{name}", None)
+        st.session_state.pop(session.widget_key(name), None)
         st.session_state.pop(name, None)
     return remembered(
         name,

@@ -319,7 +319,7 @@ def _wait_until_healthy(url: str, server: subprocess.Popen) -> None:
     for _ in range(300):
         assert server.poll() is None, "the Streamlit server stopped"
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 (our own server)
+            urllib.request.urlopen(url, timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:

@@ -40,11 +40,15 @@ def _facts(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     state = file.state
     watch = state.under_watch(snapshot.programme.watch_months)
     until = watch.watched_until(snapshot.programme.watch_months) if watch else None
-    columns = st.columns(4)
-    columns[0].metric(say("column.status"), say(f"status.{state.status}"))
-    columns[1].metric(say("column.since"), say.day(state.since))
-    columns[2].metric(say("column.plan_year"), str(state.plan_year or "–"))
-    columns[3].metric(say("column.watched_until"), say.day(until))
+    facts = {
+        "status": say(f"status.{state.status}"),
+        "since": say.day(state.since),
+        "plan_year": str(state.plan_year or "–"),
+        "watched_until": say.day(until),
+    }
+    for column, (name, value) in zip(st.columns([2, 1, 1, 1]), facts.items(), strict=True):
+        column.caption(say(f"column.{name}"))
+        column.markdown(f"### {widgets.plain(value)}")
     if state.place and state.place.kinds:
         kinds = snapshot.programme.kinds
         named = [kinds[k].of(say.language) for k in sorted(state.place.kinds) if k in kinds]

@@ -26,7 +26,7 @@ def show() -> None:
 @st.fragment
 def _map_and_panel() -> None:
     say, snapshot = session.say(), session.snapshot()
-    left, right = st.columns([5, 3], gap="medium")
+    left, right = st.columns([2, 1], gap="medium")
     with left:
         if snapshot.edition is None:
             st.info(say("error.no_boundaries"))
@@ -53,7 +53,7 @@ def _map(snapshot: Snapshot, say: Texts) -> None:
         selected=st.session_state.get(WARD),
         notice=" · ".join(widgets.notices(snapshot, say)),
         legend_title=say("stage.title"),
-        height_px=640,
+        height_px=680,
         texts=widgets.map_texts(say),
     )
     if clicked is not None:

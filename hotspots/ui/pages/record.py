@@ -167,7 +167,7 @@ def _saving(save: Callable[[int], str], say: Texts) -> None:
         return
     st.session_state[_MESSAGE] = ("success", done)
     st.session_state.pop(_DRAFT, None)
-    st.session_state.pop("widget:record.note", None)
+    st.session_state.pop(session.widget_key("record.note"), None)
     st.session_state.pop("record.note", None)
 
 

@@ -87,6 +87,11 @@ def _pick(table: pd.DataFrame, year: int, count: int, say: Texts) -> list[str]:
         shown.rename(columns=names),
         disabled=[label for column, label in names.items() if column != "choose"],
         hide_index=True,
+        column_config={
+            names["choose"]: st.column_config.CheckboxColumn(width=64),
+            names["rank"]: st.column_config.NumberColumn(width=56),
+            names["name"]: st.column_config.TextColumn(width="medium"),
+        },
         height=560,
         width="stretch",
         key=f"selection.editor:{year}:{count}:{say.language}",
@@ -96,7 +101,7 @@ def _pick(table: pd.DataFrame, year: int, count: int, say: Texts) -> list[str]:
 
 def _map(table: pd.DataFrame, chosen: list[str], snapshot: Snapshot, say: Texts) -> None:
     classes = (
-        MapClass("chosen", say("selection.chosen"), "#0b4f8a", "●"),
+        MapClass("chosen", say("selection.chosen"), "#0b4f8a", ""),
         MapClass("dropped", say("selection.dropped"), STAGE_STYLE["in_work"].colour, "–"),
         MapClass("not", say("selection.not_chosen"), STAGE_STYLE["not_listed"].colour, ""),
     )

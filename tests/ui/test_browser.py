@@ -1,0 +1,167 @@
+"""A commander's and a planner's way through the app, in a real browser."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
+
+from hotspots.text import texts
+from hotspots.tracker import Tracker
+
+pytestmark = pytest.mark.browser
+Serve = Callable[[Path], AbstractContextManager[str]]
+PAGES = ("overview", "hotspot", "record", "targets", "selection", "report")
+
+
+class Witness:
+    """Notes every console error and every request that leaves the machine."""
+
+    def __init__(self, page: Page) -> None:
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", self._console)
+        page.on("request", self._request)
+        page.on("response", self._response)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        if not re.match(r"(http|ws)://localhost|data:|blob:|file:|about:", request.url):
+            self.outside.append(request.url)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.errors.append(f"{response.status} {response.url}")
+
+
+def open_page(page: Page, title: str) -> None:
+    page.get_by_role("link", name=title, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=60_000
+    )
+
+
+def click_ward(page: Page, code: str) -> None:
+    """Click a ward as a mouse does, at its own point (a test cannot aim at a tiny one)."""
+    page.locator(f'path[data-code="{code}"]').first.dispatch_event("click", {"bubbles": True})
+
+
+def test_every_page_opens_in_both_languages_and_says_that_the_data_are_simulated(
+    built_city: Path, serve: Serve, browser: Browser
+) -> None:
+    with serve(built_city) as address:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(60_000)
+        witness = Witness(page)
+        page.goto(address)
+        for language, button in (("vi", "Tiếng Việt"), ("en", "English")):
+            say = texts(language)
+            page.get_by_role("radio", name=button).or_(
+                page.get_by_role("button", name=button)
+            ).first.click()
+            for name in PAGES:
+                open_page(page, say(f"page.{name}"))
+                expect(page.get_by_test_id("stException")).to_have_count(0)
+                expect(page.get_by_test_id("stMain").get_by_text(say("app.simulated")).first)
+                expect(page.get_by_text(say("app.simulated")).first).to_be_visible()
+        assert witness.errors == []
+        assert witness.outside == []
+        page.close()
+
+
+def test_a_planner_records_a_relapse_and_the_map_the_targets_and_the_report_show_it(
+    city: Path, serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    say = texts("vi")
+    hotspot, ward = _a_watched_hotspot(city)
+    with serve(city) as address:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(60_000)
+        witness = Witness(page)
+        page.goto(address)
+        expect(page.locator('.wardmap[data-ready="true"]')).to_be_visible()
+        drawn = page.locator(f'path[data-code="{ward}"]')
+        expect(drawn).to_have_attribute("data-class", "under_watch")
+        before = page.get_by_test_id("stMetricValue").nth(1).inner_text()
+
+        click_ward(page, ward)
+        expect(page.get_by_text(say("column.id") + ": " + hotspot)).to_be_visible()
+        page.get_by_role("button", name=say("overview.open_record")).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(say("page.record"))
+        settled(page)
+        offered = page.get_by_role("radiogroup", name=say("record.event"))
+        expect(offered.get_by_text(say("event.Relapsed"))).to_be_visible()
+        expect(offered.get_by_text(say("event.AssessedTransformed"))).to_have_count(0)
+        offered.get_by_text(say("event.Relapsed")).click()
+        settled(page)
+        page.get_by_role("textbox", name=say("record.by"), exact=True).fill("Cán bộ kiểm thử")
+        page.get_by_role("textbox", name=say("record.by"), exact=True).press("Enter")
+        settled(page)
+        page.get_by_role("button", name=say("record.save"), exact=True).click()
+        expect(page.get_by_text("Đã ghi: Tái phức tạp")).to_be_visible()
+        expect(page.get_by_text("Cán bộ kiểm thử").first).to_be_visible()
+
+        open_page(page, say("page.overview"))
+        page.get_by_role("button", name=say("overview.reset")).click()
+        expect(drawn).to_have_attribute("data-class", "relapsed")
+        after = page.get_by_test_id("stMetricValue").nth(1)
+        expect(after).not_to_have_text(before)
+
+        open_page(page, say("page.report"))
+        page.get_by_role("button", name=say("report.make")).click()
+        link = page.get_by_role("button", name=re.compile(re.escape(say("report.download"))))
+        expect(link).to_be_visible(timeout=120_000)
+        expect(page.get_by_text(say("report.preview"))).to_be_visible()
+        with page.expect_download() as download:
+            link.click()
+        saved = tmp_path / "report.html"
+        download.value.save_as(saved)
+        assert witness.errors == []
+        assert witness.outside == []
+        page.close()
+
+    _check_report_without_network(browser, saved, hotspot)
+
+
+def _a_watched_hotspot(store: Path) -> tuple[str, str]:
+    tracker = Tracker.open(store)
+    snapshot = tracker.snapshot(tracker.default_day(_far_day()))
+    tracker.store.close()
+    table = snapshot.hotspots
+    watched = table[(table["stage"] == "under_watch") & ~table["ward"].duplicated(keep=False)]
+    return str(watched.index[0]), str(watched["ward"].iloc[0])
+
+
+def _far_day() -> date:
+    return date(2100, 1, 1)
+
+
+def _check_report_without_network(browser: Browser, saved: Path, hotspot: str) -> None:
+    say = texts("vi")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    witness = Witness(page)
+    page.goto(saved.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_have_text(say("report.programme_title"))
+    expect(page.get_by_text(say("app.simulated")).first).to_be_visible()
+    expect(page.locator(".leaflet-interactive").first).to_be_visible()
+    assert page.locator(".leaflet-interactive").count() >= 168
+    expect(page.locator("table").first.get_by_text(hotspot)).to_be_visible()
+    assert page.locator("section.one svg").count() > 10
+    expect(page.get_by_text("mã băm cuối")).to_be_visible()
+    assert witness.errors == []
+    assert witness.outside == []
+    context.close()
