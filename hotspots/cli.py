@@ -388,6 +388,11 @@ def _session(store: str, lang: str, *, create: bool = False) -> Iterator[tuple[T
     except (HotspotsError, GeoError) as error:
         typer.echo(say("cli.error", problem=say.error(error)), err=True)
         raise typer.Exit(1) from error
+    except OSError as error:
+        file, why = error.filename or "", error.strerror or error
+        problem = say("cli.file_problem", file=file, problem=why)
+        typer.echo(say("cli.error", problem=problem), err=True)
+        raise typer.Exit(1) from error
 
 
 def _today() -> date:
@@ -417,8 +422,8 @@ def _kinds(text: str) -> tuple[int, ...]:
 def _read_text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise typer.BadParameter(f"There is no file {file}.") from error
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"{file} is not UTF-8 text.") from error
 
@@ -460,7 +465,7 @@ def _print_table(table: pd.DataFrame, say: Texts, names: dict[str, str], *, titl
 
 def _cell(value: object, say: Texts) -> str:
     missing = value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NaT
-    return say.show(None if missing else value).replace("[", r"\[")
+    return say.show(None if missing else value)
 
 
 def _headline(name: str, result: TargetResult, say: Texts) -> str:

@@ -23,7 +23,14 @@ import pandas as pd
 from geo.assign import assign_wards
 from geo.maps import MapClass, ward_map
 from geo.wards import drawing_copy, feature_collection, read_edition, read_wards, write_edition
-from hotspots.errors import CannotMeasure, HotspotsError, IntakeError, MoveRefused, NotFound
+from hotspots.errors import (
+    CannotMeasure,
+    HotspotsError,
+    IntakeError,
+    MoveRefused,
+    NotFound,
+    ProgrammeError,
+)
 from hotspots.measures.incidents import (
     ColumnMapping,
     clean_counts,
@@ -51,7 +58,7 @@ from hotspots.measures.targets import (
     non_relapse_share,
     transformed_share,
 )
-from hotspots.programme.months import Month, last_complete_month
+from hotspots.programme.months import last_complete_month
 from hotspots.programme.plan import Programme, read_programme
 from hotspots.programme.status import (
     STAGES,
@@ -67,7 +74,7 @@ from hotspots.programme.status import (
 )
 from hotspots.records import incident_files
 from hotspots.records.intake import read_rows
-from hotspots.records.log import append, by_hotspot, head, read_events
+from hotspots.records.log import append, by_hotspot, changed_meanwhile, head, read_events
 from hotspots.records.store import Batch, Edition, Store, sha256_of
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
@@ -103,6 +110,9 @@ class Entry:
     kinds: tuple[int, ...] = ()
     evidence: Mapping[str, object] = field(default_factory=dict)
     event_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hotspot", _plain(self.hotspot))
 
 
 @dataclass(frozen=True)
@@ -156,8 +166,24 @@ class Tracker:
     def add_programme(self, text: str, now: datetime) -> Programme:
         """Check a programme file and put it in force."""
         programme = read_programme(text)
+        self._refuse_to_lose_categories(programme)
         self.store.add_programme(text, now)
         return programme
+
+    def _refuse_to_lose_categories(self, programme: Programme) -> None:
+        used = {
+            category
+            for kind in ("counts", "incidents")
+            for _, category in incident_files.covered_months(self.store, kind)
+        }
+        lost = sorted(used - set(programme.categories))
+        if lost:
+            raise ProgrammeError(
+                "category_in_use",
+                f"The store holds counts of {lost}, which the programme does not name; "
+                "keep these categories in the file.",
+                lost=lost,
+            )
 
     def programme(self) -> Programme:
         """Return the programme in force."""
@@ -195,13 +221,13 @@ class Tracker:
         schematic: bool = False,
     ) -> Edition:
         drawing = feature_collection(drawing_copy(wards))
-        stem = f"{edition.isoformat()}-{sha256_of(drawing)[:12]}"
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / "wards.parquet"
             write_edition(wards, temporary)
-            wards_file = self.store.write_file(
-                "boundaries", f"{stem}.parquet", temporary.read_bytes()
-            )
+            content = temporary.read_bytes()
+        # Named by both contents: an edition that is refused must not overwrite the one in force.
+        stem = f"{edition.isoformat()}-{sha256_of(content + drawing)[:12]}"
+        wards_file = self.store.write_file("boundaries", f"{stem}.parquet", content)
         kept = Edition(
             edition=edition.isoformat(),
             source=source,
@@ -300,7 +326,7 @@ class Tracker:
         cleaned = clean_counts(
             raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
         )
-        known, unknown = self._with_edition(cleaned.accepted)
+        known, unknown = self._with_edition(cleaned.accepted, cleaned.accepted["month"])
         elsewhere = self._already_counted(known, "incidents", "month_has_incidents")
         known = known[~known["row"].isin(elsewhere["row"])]
         new, differing = self._new_cells(known)
@@ -314,7 +340,8 @@ class Tracker:
         """Read a CSV of events and write those that the rules allow.
 
         Columns: `hotspot`, `event`, `on`; for a new hotspot also `ward`; optional `plan_year`,
-        `kinds` (1+3), `note`, `by`. Rows are taken in the order of their days.
+        `kinds` (1+3), `note`, `by`. Rows are taken in the order of their days; those of one day
+        in any order that the rules allow.
         """
         raw = read_rows(path)
         _require_event_columns(raw.table, path.name)
@@ -328,12 +355,12 @@ class Tracker:
         entries.sort(key=lambda item: (item[1].on, item[0]))
         before = head(self.store.database).count
         written, refused = self.record_all([entry for _, entry in entries], today=today)
+        new = len({event.seq for event in written if event.seq > before})
         problems |= {entries[position][0]: error for position, error in refused.items()}
         rejected = pd.DataFrame(
             [(row, error.reason, str(error)) for row, error in problems.items()],
             columns=["row", "reason", "value"],
         )
-        new = head(self.store.database).count - before
         rejections = _sorted_rejections(raw.ragged, rejected)
         return Receipt(path.name, raw.rows, len(written), new, rejections)
 
@@ -342,9 +369,10 @@ class Tracker:
 
     def _place(self, accepted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
         """Give every incident the ward of the edition valid on its day."""
-        known, unknown = self._with_edition(accepted[accepted["ward"].notna()])
+        named = accepted[accepted["ward"].notna()]
+        known, unknown = self._with_edition(named, named["day"])
         points = accepted[accepted["ward"].isna()]
-        points = points.assign(edition=self._editions_of(points["month"]))
+        points = points.assign(edition=self._editions_of(points["day"]))
         parts, rejected = [known], [unknown]
         for edition, group in points.groupby("edition"):
             wards = self.wards(self._edition(str(edition)))
@@ -354,12 +382,14 @@ class Tracker:
             rejected.append(_unplaced(group[~inside], found.reasons[~inside]))
         placed = pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True)
         earliest = self.editions()[0].edition if len(accepted) else ""
-        early = int((placed["month"] < earliest[:7]).sum())
+        early = int((_first_days(placed["day"]) < earliest).sum())
         return placed, pd.concat(rejected, ignore_index=True), early
 
-    def _with_edition(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Split rows that name a ward by whether the edition of their month knows the code."""
-        rows = rows.assign(edition=self._editions_of(rows["month"]))
+    def _with_edition(
+        self, rows: pd.DataFrame, days: pd.Series
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Split rows that name a ward by whether the edition of their day knows the code."""
+        rows = rows.assign(edition=self._editions_of(days))
         known = np.zeros(len(rows), dtype=bool)
         for edition in rows["edition"].unique():
             codes = self.wards(self._edition(str(edition)))["code"]
@@ -374,12 +404,12 @@ class Tracker:
         )
         return rows[known], rejected
 
-    def _editions_of(self, months: pd.Series) -> pd.Series:
+    def _editions_of(self, days: pd.Series) -> pd.Series:
+        first_days = _first_days(days)
         edition_of = {
-            month: self.edition_on(Month.parse(str(month)).first_day).edition
-            for month in months.unique()
+            day: self.edition_on(date.fromisoformat(day)).edition for day in first_days.unique()
         }
-        return months.map(edition_of).astype(object)
+        return first_days.map(edition_of).astype(object)
 
     def _edition(self, edition: str) -> Edition:
         return next(item for item in self.editions() if item.edition == edition)
@@ -472,10 +502,12 @@ class Tracker:
             If the hotspot was changed meanwhile.
         """
         existing = read_events(self.store.database, entry.hotspot)
+        repeated = any(item.event_id == entry.event_id for item in existing)
+        seen = len(existing) if expected_version is None or repeated else expected_version
+        if existing and seen != len(existing):  # before the rules: they would blame the person
+            raise changed_meanwhile(existing[-1])
         draft = self._draft(entry, existing, today)
-        seen = len(existing) if expected_version is None else expected_version
-        repeated = any(item.event_id == draft.event_id for item in existing)
-        return append(self.store.database, [draft], {} if repeated else {draft.hotspot: seen})[0]
+        return append(self.store.database, [draft], {draft.hotspot: seen})[0]
 
     def record_all(
         self, entries: Sequence[Entry], *, today: date
@@ -491,23 +523,30 @@ class Tracker:
         versions = {name: len(stream) for name, stream in streams.items()}
         drafts: list[Event] = []
         refused: dict[int, HotspotsError] = {}
-        for position, entry in enumerate(entries):
-            stream = streams.setdefault(entry.hotspot, [])
-            try:
-                draft = self._draft(entry, stream, today)
-            except HotspotsError as error:
-                refused[position] = error
-                continue
-            if all(item.event_id != draft.event_id for item in stream):
-                stream.append(_next(draft, stream))
-            drafts.append(draft)
+        waiting, before = list(enumerate(entries)), -1
+        while len(waiting) != before:  # an event may be allowed only after one that comes behind it
+            before, refused = len(waiting), {}
+            for position, entry in waiting:
+                stream = streams.setdefault(entry.hotspot, [])
+                try:
+                    draft = self._draft(entry, stream, today)
+                except HotspotsError as error:
+                    refused[position] = error
+                    continue
+                if all(item.event_id != draft.event_id for item in stream):
+                    stream.append(_next(draft, stream))
+                drafts.append(draft)
+            waiting = [(position, entry) for position, entry in waiting if position in refused]
         touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
         return append(self.store.database, drafts, touched), refused
 
     def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
         """Return the event an entry asks for, checked against the rules."""
-        self._check_days(entry, today)
-        place = None if existing else self._place_of(entry)
+        if not entry.hotspot:
+            raise IntakeError("hotspot_missing", "The event names no hotspot.")
+        self._check_days(entry.on, entry.plan_year, today)
+        # A hotspot whose only event was struck out begins anew, perhaps in another ward.
+        place = None if resolve(existing) else self._place_of(entry)
         draft = Event(
             event_id=entry.event_id or str(uuid.uuid4()),
             hotspot=entry.hotspot,
@@ -526,19 +565,19 @@ class Tracker:
         check_move(existing, _next(draft, existing))
         return draft
 
-    def _check_days(self, entry: Entry, today: date) -> None:
-        if entry.on > today:
+    def _check_days(self, on: date, plan_year: int | None, today: date) -> None:
+        if on > today:
             raise MoveRefused(
                 "event_in_future",
-                f"{entry.on} is in the future; an event is recorded once it has happened.",
-                on=entry.on,
+                f"{on} is in the future; an event is recorded once it has happened.",
+                on=on,
             )
         years = self.programme().years
-        if entry.plan_year is not None and entry.plan_year not in years:
+        if plan_year is not None and plan_year not in years:
             raise MoveRefused(
                 "plan_year_unknown",
-                f"{entry.plan_year} is not a year of the programme; allowed: {years}.",
-                year=entry.plan_year,
+                f"{plan_year} is not a year of the programme; allowed: {years}.",
+                year=plan_year,
                 years=years,
             )
 
@@ -566,10 +605,8 @@ class Tracker:
             break the rules.
         """
         existing = read_events(self.store.database, hotspot)
-        original = next((item for item in existing if item.event_id == event_id), None)
-        day = on or (original.effective_on if original else today)
-        if day > today:
-            raise MoveRefused("event_in_future", f"{day} is in the future.", on=day)
+        day = on or _believed_day(existing, event_id) or today
+        self._check_days(day, plan_year, today)
         draft = Event(
             event_id=str(uuid.uuid4()),
             hotspot=hotspot,
@@ -786,8 +823,9 @@ class Tracker:
                 hotspot=hotspot,
             )
         state = state_of(hotspot, log, as_of)
-        place = state.place or next(item.place for item in log if item.place)
-        events = tuple(event for event in resolve(log) if event.effective_on <= as_of)
+        believed = resolve(log)
+        place = state.place or next(item.place for item in [*believed, *log] if item.place)
+        events = tuple(event for event in believed if event.effective_on <= as_of)
         return HotspotFile(state, events, tuple(log), self.monthly(place.ward, as_of))
 
     def monthly(self, ward: str, as_of: date) -> pd.DataFrame:
@@ -857,7 +895,7 @@ class Tracker:
         """Return the ward's hotspot, the latest if there were several, or the id of a new one."""
         latest = ""
         for hotspot, stream in by_hotspot(read_events(self.store.database)).items():
-            place = next((event.place for event in stream if event.place), None)
+            place = state_of(hotspot, stream, date.max).place
             if place is not None and place.ward == ward:
                 latest = max(latest, hotspot)
         return latest or f"{ward}-{year}"
@@ -974,12 +1012,13 @@ class Tracker:
             return value  # type: ignore[no-any-return]
 
 
+_LONGEST_NUMBER = 9
 _EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "plan_year", "kinds", "note", "by")
 
 
 def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
     """Read one row of a file of events."""
-    given = {name: cells.get(name, "").strip() for name in _EVENT_COLUMNS}
+    given = {name: _plain(cells.get(name, "")) for name in _EVENT_COLUMNS}
     if not given["hotspot"]:
         raise IntakeError("hotspot_missing", "The row names no hotspot.")
     if given["event"] not in set(EventType) - {EventType.CORRECTED}:
@@ -1008,6 +1047,8 @@ def _read_whole(text: str) -> int | None:
         return None
     if not text.strip().isdecimal():
         raise IntakeError("cell_not_read", f"{text!r} is not a whole number.", given=text)
+    if len(text.strip()) > _LONGEST_NUMBER:
+        raise IntakeError("cell_not_read", f"{text[:80]!r} is too large.", given=text[:80])
     return int(text)
 
 
@@ -1056,6 +1097,17 @@ def _next(draft: Event, existing: Sequence[Event]) -> Event:
     """Return the draft as it will stand behind the existing events."""
     values = vars(draft) | {"seq": 1 + max((event.seq for event in existing), default=0)}
     return Event(**values)
+
+
+def _believed_day(existing: Sequence[Event], event_id: str) -> date | None:
+    """Return the day that an event, or the event a correction speaks of, is believed to be of."""
+    corrects = {event.event_id: event.corrects for event in existing}
+    root = event_id
+    while corrects.get(root) is not None:
+        root = corrects[root] or ""
+    written = {event.event_id: event.effective_on for event in existing}
+    believed = {event.event_id: event.effective_on for event in resolve(existing)}
+    return believed.get(root, written.get(root))
 
 
 def _plain(text: str) -> str:
@@ -1164,6 +1216,11 @@ def _trend(
             "watches": [result.denominator for result in results],
         }
     )
+
+
+def _first_days(days: pd.Series) -> pd.Series:
+    """Return days as they are, and of a month its first day."""
+    return days.where(days.str.len() == 10, days + "-01")
 
 
 def _unplaced(rows: pd.DataFrame, reasons: np.ndarray) -> pd.DataFrame:

@@ -36,6 +36,7 @@ _FORMS = (
     re.compile(r"(?:(?P<d>\d{1,2})/)?(?P<m>\d{1,2})/(?P<y>\d{4})\Z"),
 )
 _EARLIEST_YEAR = 1990
+_WHOLE_NUMBER = r"[0-9]{1,9}(?:\.0)?"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def read_mapping(text: str, programme: Programme) -> ColumnMapping:
             "mapping_not_toml", f"The mapping is not TOML: {error}.", problem=str(error)
         ) from error
     columns, categories = data.get("columns", {}), data.get("categories", {})
+    if not isinstance(columns, dict) or not isinstance(categories, dict):
+        problem = "[columns] and [categories] must be tables"
+        raise IntakeError("mapping_not_toml", f"The mapping: {problem}.", problem=problem)
     unknown = sorted(set(map(str, categories.values())) - set(programme.categories))
     unknown_columns = sorted(set(columns) - set(KNOWN_NAMES))
     if unknown or unknown_columns:
@@ -151,7 +155,7 @@ def clean_incidents(
         table["lon"] = table["lat"] = np.nan
         table["ward"] = _text(raw[column_of["ward"]]).to_numpy()
         reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
-    table["named"] = _text(raw[column_of["category"]]).to_numpy()
+    table["named"] = _once_per_value(_text(raw[column_of["category"]]), _key).to_numpy()
     accepted, rejected = reasons.split(table)
     accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named"]])
     return CleanedIncidents(accepted.drop(columns="named"), rejected)
@@ -175,12 +179,13 @@ def clean_counts(
     table["ward"] = _text(raw[column_of["ward"]]).to_numpy()
     reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
     given = _text(raw[column_of["count"]])
-    counts = pd.to_numeric(given, errors="coerce")
-    whole = counts.ge(0) & counts.mod(1).eq(0) & counts.le(1e9)
+    # "12.000" is twelve thousand to a Vietnamese reader and twelve to a program: not guessed.
+    whole = given.str.fullmatch(_WHOLE_NUMBER).astype(bool)
     reasons.add(~whole, "not_a_count", given)
-    table["count"] = counts.where(whole, 0).astype(np.int64).to_numpy()
+    table["count"] = pd.to_numeric(given.where(whole, "0")).astype(np.int64).to_numpy()
     cells = table[["ward", "month", "category"]]
-    reasons.add(cells.duplicated(), "cell_given_twice", cells.agg(" ".join, axis=1))
+    named = table["ward"] + " " + table["month"] + " " + table["category"]
+    reasons.add(cells.duplicated(), "cell_given_twice", named)
     accepted, rejected = reasons.split(table)
     return CleanedIncidents(accepted.drop(columns="day"), rejected)
 

@@ -121,9 +121,9 @@ class Event:
     """One thing that happened to one hotspot, on a day, written down at a moment.
 
     `place` stands on the first event of a hotspot only; `plan_year` on events that propose,
-    designate or carry over. `corrects` names an event; then day, plan year, place and
-    `corrected_type` are the corrected content and `note` says why, or `strikes` is true and the
-    corrected event is to be ignored.
+    designate or carry over. `corrects` names an event, or a correction of it; then day, plan year,
+    place and `corrected_type` are the corrected content (what is not given stays as it was) and
+    `note` says why, or `strikes` is true and the corrected event is to be ignored.
     """
 
     event_id: str
@@ -169,8 +169,8 @@ class Watch:
         return add_months(self.transformed_on, watch_months)
 
     def completed(self, as_of: date, watch_months: int) -> bool:
-        """Tell whether the watch period was over on a day."""
-        return as_of >= self.watched_until(watch_months)
+        """Tell whether the watch period was over on a day; its last day still belongs to it."""
+        return as_of > self.watched_until(watch_months)
 
 
 @dataclass(frozen=True)
@@ -245,28 +245,29 @@ def resolve(events: Iterable[Event], known_on: datetime | None = None) -> list[E
         (event for event in events if known_on is None or event.recorded_at <= known_on),
         key=lambda event: event.seq,
     )
-    believed: dict[str, Event | None] = {}
+    believed: dict[str, Event] = {}
+    struck: set[str] = set()
     root_of: dict[str, str] = {}
     for event in known:
+        root = root_of[event.event_id] = root_of.get(event.corrects or "", event.event_id)
         if event.type is not EventType.CORRECTED:
-            believed[event.event_id] = event
-            root_of[event.event_id] = event.event_id
-            continue
-        root = root_of[event.corrects or ""]
-        root_of[event.event_id] = root
-        original = next(item for item in known if item.event_id == root)
-        believed[root] = None if event.strikes else _corrected(original, event)
-    kept = [event for event in believed.values() if event is not None]
+            believed[root] = event
+        elif event.strikes:
+            struck.add(root)
+        else:  # builds on the corrections before it, and brings a struck event back
+            struck.discard(root)
+            believed[root] = _corrected(believed[root], event)
+    kept = [event for root, event in believed.items() if root not in struck]
     return sorted(kept, key=lambda event: (event.effective_on, event.seq))
 
 
-def _corrected(original: Event, correction: Event) -> Event:
+def _corrected(believed: Event, correction: Event) -> Event:
     return replace(
-        original,
-        type=correction.corrected_type or original.type,
+        believed,
+        type=correction.corrected_type or believed.type,
         effective_on=correction.effective_on,
-        plan_year=correction.plan_year or original.plan_year,
-        place=correction.place or original.place,
+        plan_year=correction.plan_year or believed.plan_year,
+        place=correction.place or believed.place,
     )
 
 
@@ -309,7 +310,7 @@ def check_move(existing: Sequence[Event], new: Event) -> HotspotState:
     """
     if new.type is EventType.CORRECTED:
         _check_correction(existing, new)
-    elif not existing and new.place is None:
+    elif new.place is None and not resolve(existing):  # new, or all that was recorded is struck
         raise MoveRefused(
             "place_missing",
             f"{new.hotspot!r} is new; its first event must name the ward it lies in.",
@@ -353,7 +354,7 @@ def _after(state: HotspotState, event: Event) -> HotspotState:
         status=status,
         since=state.since if status is state.status else event.effective_on,
         place=event.place or state.place,
-        plan_year=event.plan_year or state.plan_year,
+        plan_year=event.plan_year if event.type in NEEDS_PLAN_YEAR else state.plan_year,
         enrolments=_enrolments(state, event),
         watches=_watches(state, event),
         last_inspected_on=(

@@ -23,6 +23,8 @@ from hotspots.errors import IntakeError
 SUFFIXES = (".csv", ".parquet", ".geojson", ".json", ".gpkg")
 _SEPARATORS = ",;\t|"
 _MAX_BYTES = 2_000_000_000
+_LONGEST_HEADER = 1_000_000
+_WGS84 = frozenset({"CRS84", "OGC:1.3:CRS84", "OGC::CRS84", "EPSG::4326", "EPSG:4326"})
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,8 @@ def _read_csv(path: Path) -> RawRows:
     text = _decoded(path)
     if text.startswith("sep="):
         text = text.partition("\n")[2]
-    header_line = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=header_line.count)
-    header = next(csv.reader(io.StringIO(header_line), delimiter=separator), [])
-    _check_header(header, path.name)
+    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    header = _header(text, separator, path)
     ragged: list[tuple[int, str]] = []
 
     def keep(row: pa_csv.InvalidRow) -> str:
@@ -90,32 +90,26 @@ def _read_csv(path: Path) -> RawRows:
 
     try:
         table = pa_csv.read_csv(
-            io.BytesIO(text.encode()),
-            read_options=pa_csv.ReadOptions(use_threads=False),
+            io.BytesIO((text if text.endswith("\n") else f"{text}\n").encode()),
+            # Our own header, so that every column is known by its name and stays text.
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, column_names=header, skip_rows_after_names=1
+            ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, invalid_row_handler=keep
             ),
             convert_options=pa_csv.ConvertOptions(
-                column_types={name.strip(): pa.string() for name in header}
-                | {name: pa.string() for name in header},
-                strings_can_be_null=False,
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
-        raise IntakeError(
-            "file_not_read",
-            f"{path.name} cannot be read as CSV: {error}.",
-            file=path.name,
-            problem=str(error),
-        ) from error
+        raise _not_read(path, "CSV", error) from error
     rows = table.num_rows + len(ragged)
     skipped = {number for number, _ in ragged}
     numbers = [number for number in range(1, rows + 1) if number not in skipped]
     rejected = [(number, "wrong_number_of_cells", text[:80]) for number, text in ragged]
-    frame = table.to_pandas()
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     return RawRows(
-        frame.set_axis(pd.Index(numbers, dtype="int64")),
+        table.to_pandas().set_axis(pd.Index(numbers, dtype="int64")),
         pd.DataFrame(rejected, columns=["row", "reason", "value"]),
         rows,
     )
@@ -123,16 +117,15 @@ def _read_csv(path: Path) -> RawRows:
 
 def _decoded(path: Path) -> str:
     content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    if b"\x00" in content[:65536]:
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if b"\x00" in content and not wide:
         raise IntakeError(
             "file_not_text",
             f"{path.name} is not a text file; save it as CSV UTF-8.",
             file=path.name,
         )
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise IntakeError(
             "encoding_not_utf8",
@@ -141,16 +134,23 @@ def _decoded(path: Path) -> str:
         ) from error
 
 
-def _check_header(header: list[str], name: str) -> None:
-    names = [cell.strip() for cell in header]
+def _header(text: str, separator: str, path: Path) -> list[str]:
+    """Return the names of the columns, each of its own."""
+    lines = io.StringIO(text[:_LONGEST_HEADER], newline=None)
+    try:
+        cells = next(csv.reader(lines, delimiter=separator), [])
+    except csv.Error as error:
+        raise _not_read(path, "CSV", error) from error
+    names = [cell.strip() for cell in cells]
     wrong = sorted({cell for cell in names if names.count(cell) > 1 or not cell})
     if wrong or not names:
         raise IntakeError(
             "header_not_usable",
-            f"{name}: every column needs a name of its own; blank or repeated: {wrong}.",
-            file=name,
+            f"{path.name}: every column needs a name of its own; blank or repeated: {wrong}.",
+            file=path.name,
             names=wrong,
         )
+    return names
 
 
 def _read_parquet(path: Path) -> RawRows:
@@ -164,11 +164,18 @@ def _read_parquet(path: Path) -> RawRows:
 
 def _read_geopackage(path: Path) -> RawRows:
     import geopandas
+    import pyogrio
 
-    if not path.read_bytes()[:16].startswith(b"SQLite format 3"):
-        raise _not_read(path, "GeoPackage", "it does not begin as one")
+    with path.open("rb") as file:
+        if not file.read(16).startswith(b"SQLite format 3"):
+            raise _not_read(path, "GeoPackage", "it does not begin as one")
     try:
-        points = geopandas.read_file(f"GPKG:{path}", engine="pyogrio")
+        layers = [str(name) for name, _ in pyogrio.list_layers(f"GPKG:{path}")]
+        if len(layers) != 1:
+            raise _not_read(path, "GeoPackage", f"one layer is expected, not {layers}")
+        points = geopandas.read_file(f"GPKG:{path}", engine="pyogrio", layer=layers[0])
+    except IntakeError:
+        raise
     except Exception as error:  # GDAL reports every fault of a file in its own way
         raise _not_read(path, "GeoPackage", error) from error
     if points.crs is None:
@@ -190,13 +197,11 @@ def _read_geojson(path: Path) -> RawRows:
     """Read points of a GeoJSON file with our own reader: GDAL would follow links in `crs`."""
     try:
         data = json.loads(_decoded(path))
-        features = data["features"]
-        rows = [_feature(feature) for feature in features]
+        rows = [_feature(feature) for feature in _list(data["features"])]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _not_read(path, "GeoJSON", error) from error
-    crs = data.get("crs") or {}
-    name = str((crs.get("properties") or {}).get("name", "CRS84")) if crs else "CRS84"
-    if not name.endswith(("CRS84", "4326")):
+    name = _crs_name(data.get("crs"))
+    if name not in _WGS84:
         raise IntakeError(
             "geojson_not_wgs84",
             f"{path.name} is in {name}; GeoJSON is read in WGS 84 degrees (RFC 7946).",
@@ -206,8 +211,25 @@ def _read_geojson(path: Path) -> RawRows:
     return _whole(pd.DataFrame(rows))
 
 
-def _feature(feature: dict[str, object]) -> dict[str, object]:
+def _list(features: object) -> list[object]:
+    if not isinstance(features, list):
+        raise TypeError("features must be a list")
+    return features
+
+
+def _crs_name(crs: object) -> str:
+    """Return what a file says of its coordinates; a link is not followed, only named."""
+    if crs is None:
+        return "CRS84"
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    given = properties if isinstance(properties, dict) else {}
+    return str(given.get("name") or given.get("href") or crs).removeprefix("urn:ogc:def:crs:")
+
+
+def _feature(feature: object) -> dict[str, object]:
     """Return one feature as a row; a geometry that is no point leaves the coordinates missing."""
+    if not isinstance(feature, dict):
+        raise TypeError("a feature must be an object")
     geometry, properties = feature.get("geometry"), feature.get("properties") or {}
     if not isinstance(properties, dict):
         raise TypeError("properties must be an object")

@@ -93,24 +93,20 @@ def _refuse_if_moved_on(connection: sa.Connection, hotspot: str, seen: int) -> N
     version = _version(connection, hotspot)
     if version == seen:
         return
-    last = (
-        connection.execute(
-            sa.select(events)
-            .where(events.c.hotspot == hotspot)
-            .order_by(events.c.seq.desc())
-            .limit(1)
-        )
-        .mappings()
-        .one()
-    )
-    raise StoreError(
+    last = sa.select(events).where(events.c.hotspot == hotspot).order_by(events.c.seq.desc())
+    raise changed_meanwhile(_event(connection.execute(last.limit(1)).mappings().one()))
+
+
+def changed_meanwhile(last: Event) -> StoreError:
+    """Return the refusal of a write by somebody who had not seen a hotspot's last event."""
+    return StoreError(
         "changed_meanwhile",
-        f"{hotspot!r} was changed meanwhile: {last['recorded_by']} recorded {last['type']} on "
-        f"{last['effective_on']}. Look at it again, then record yours.",
-        hotspot=hotspot,
-        by=last["recorded_by"],
-        event=last["type"],
-        on=date.fromisoformat(last["effective_on"]),
+        f"{last.hotspot!r} was changed meanwhile: {last.recorded_by} recorded {last.type} on "
+        f"{last.effective_on}. Look at it again, then record yours.",
+        hotspot=last.hotspot,
+        by=last.recorded_by,
+        event=last.type,
+        on=last.effective_on,
     )
 
 

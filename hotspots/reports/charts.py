@@ -51,7 +51,11 @@ def monthly_chart(
 
 
 _MONTH_AXIS = alt.Axis(
-    format="%m/%Y", labelAngle=0, labelOverlap=True, tickCount={"interval": "month", "step": 6}
+    format="%m/%Y",
+    labelAngle=0,
+    labelOverlap=True,
+    labelSeparation=8,
+    tickCount={"interval": "month", "step": 6},
 )
 
 

@@ -209,7 +209,7 @@ def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
         facts.append((say("column.p6"), f"{say.percent(row['p6'], 0)} ({alarm.lower()})"))
         sentences = [say.reason(r.code, r.facts) for r in snapshot.reasons(name)]
     drawn = (
-        "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say, 150), 420)
+        "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say, 170), 380)
     )
     return Section(
         title=_title(file, say),

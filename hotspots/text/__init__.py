@@ -11,11 +11,16 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
+from math import isfinite
+from string import Formatter
+from typing import Any
 
 LANGUAGES = ("vi", "en")
 _SHARES = frozenset({"share", "margin"})
 _RATIOS = frozenset({"ratio", "factor", "times_median"})
 _MONTHS = frozenset({"until", "last", "expected"})
+_MOST_ROWS = 20
+_YEARS = frozenset({"year", "years", "plan_year"})
 
 
 class Texts:
@@ -36,15 +41,21 @@ class Texts:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its values filled in, each as this language writes it."""
-        shown = {name: self.show(value) for name, value in values.items()}
+        shown = {name: self._shown(name, value) for name, value in values.items()}
         return self._sentences[key].format_map(shown)
 
     def has(self, key: str) -> bool:
         """Tell whether there is such a text."""
         return key in self._sentences
 
+    def _shown(self, name: str, value: object) -> str:
+        """Write a value under the name it has in a sentence: 2000 rows, but the year 2000."""
+        if isinstance(value, int) and not isinstance(value, bool) and name not in _YEARS:
+            return self.number(value)
+        return self.show(value)
+
     def show(self, value: object) -> str:
-        """Write any value: a number, a day, a list or a text."""
+        """Write any value: a number, a day, a list or a text; 1900 to 2100 is taken for a year."""
         if isinstance(value, bool) or value is None:
             return self("word.none") if value is None else self(f"word.{str(value).lower()}")
         if isinstance(value, datetime):
@@ -54,6 +65,8 @@ class Texts:
         if isinstance(value, int):
             return str(value) if 1900 <= value <= 2100 else self.number(value)
         if isinstance(value, float):
+            if not isfinite(value):
+                return self("word.none")
             return self.number(value, 0 if value == int(value) or abs(value) >= 100 else 1)
         if isinstance(value, Iterable) and not isinstance(value, str):
             return ", ".join(self.show(item) for item in value)
@@ -98,19 +111,35 @@ class Texts:
     def error(self, error: Exception) -> str:
         """Say an error in this language; one without a text is said as it is."""
         key = f"error.{getattr(error, 'reason', '')}"
-        if not self.has(key):
-            return str(error)
         facts: Mapping[str, object] = getattr(error, "facts", {})
+        if "problems" in facts:  # rows of a boundary file, each with its own reason
+            key = "error.several_problems"
+        if not self.has(key) or not self._placeholders(key) <= facts.keys():
+            return str(error)
         return self(key, **{name: self._fact(name, value) for name, value in facts.items()})
 
+    def _placeholders(self, key: str) -> set[str]:
+        """Return the names of the values a text needs."""
+        return {name for _, name, _, _ in Formatter().parse(self._sentences[key]) if name}
+
     def _fact(self, name: str, value: object) -> object:
-        """Translate the codes that errors carry (events, statuses) into words."""
+        """Translate the codes that errors carry (events, statuses, rows, months) into words."""
+        if name == "problems" and isinstance(value, tuple):
+            shown = "; ".join(self._row_problem(item) for item in value[:_MOST_ROWS])
+            return shown if len(value) <= _MOST_ROWS else f"{shown}; …"
+        if name in _MONTHS and isinstance(value, str):
+            return self.month(value)
         group = {"event": "event", "status": "status", "allowed": "event"}.get(name)
         if group is None:
             return value
         if isinstance(value, tuple | list):
             return ", ".join(self._word(group, item) for item in value) or self("word.nothing")
         return self._word(group, value)
+
+    def _row_problem(self, problem: Any) -> str:
+        given = f": {problem.given}" if problem.given else ""
+        reason = self._word("reject", problem.reason)
+        return self("import.row", row=problem.row, code=problem.code, reason=reason) + given
 
     def _word(self, group: str, code: object) -> str:
         key = f"{group}.{code}"

@@ -47,20 +47,20 @@ def _transformed(snapshot: Snapshot, say: Texts) -> None:
 
 
 def _year_table(results: Mapping[int, TargetResult], say: Texts) -> Cells:
-    columns = ("plan_year", "share", "numerator", "denominator", "open", "withdrawn")
-    headers = tuple(say(f"column.{c}") for c in (*columns, "interval", "verdict"))
+    columns = ("plan_year", "share", "verdict", "numerator", "denominator", "open", "withdrawn")
+    headers = tuple(say(f"column.{c}") for c in (*columns, "interval"))
     return Cells(
         headers,
         tuple(
             (
                 str(year),
                 say.percent(result.share),
+                say(f"verdict.{result.verdict}"),
                 str(result.numerator),
                 str(result.denominator),
                 str(result.count("open")),
                 str(result.count("withdrawn")),
                 _interval(result, say),
-                say(f"verdict.{result.verdict}"),
             )
             for year, result in sorted(results.items(), reverse=True)
         ),

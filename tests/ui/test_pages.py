@@ -1,0 +1,124 @@
+"""Every page opens without a browser too: empty, as a demonstration, in both languages."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from hotspots.text import texts
+from hotspots.tracker import Tracker
+from hotspots.ui.widgets import plain
+
+PAGES = ("overview", "hotspot", "record", "targets", "selection", "report")
+PROGRAMME = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
+
+
+def one_page() -> None:
+    """Run in AppTest: the frame and one page of the app."""
+    import importlib
+
+    import streamlit as st
+
+    from hotspots.ui import widgets
+
+    page = importlib.import_module(f"hotspots.ui.pages.{st.session_state['page_under_test']}")
+    if widgets.frame():
+        page.show()
+
+
+def opened(
+    page: str, store: Path, monkeypatch: pytest.MonkeyPatch, language: str = "vi"
+) -> AppTest:
+    monkeypatch.setenv("HOTSPOTS_STORE", str(store))
+    test = AppTest.from_function(one_page, default_timeout=120)
+    test.session_state["page_under_test"] = page
+    test.session_state["language"] = language
+    test.session_state["as_of"] = date(2026, 10, 31)
+    return test.run()
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_the_demonstration_city(
+    page: str, language: str, built_city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = opened(page, built_city, monkeypatch, language)
+    assert not test.exception
+    assert test.title[0].value == texts(language)(f"page.{page}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_a_store_with_a_programme_only_says_what_to_do_next(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker.open(tmp_path / "empty", create=True)
+    tracker.add_programme(PROGRAMME.read_text("utf-8"), datetime(2026, 1, 1, tzinfo=UTC))
+    tracker.store.close()
+    test = opened(page, tmp_path / "empty", monkeypatch)
+    assert not test.exception
+    assert test.info or page == "report"
+
+
+def test_without_a_store_the_frame_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = opened("overview", tmp_path / "nothing", monkeypatch)
+    assert not test.exception
+    assert test.title[0].value == texts("vi")("app.no_store")
+
+
+def test_a_day_before_everything_still_opens(
+    built_city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for page in PAGES:
+        test = opened(page, built_city, monkeypatch)
+        test.session_state["as_of"] = date(2015, 1, 1)
+        test.session_state["widget:as_of"] = date(2015, 1, 1)
+        assert not test.run().exception, page
+
+
+def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
+    city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hotspots.programme.status import EventType
+    from hotspots.tracker import Entry
+
+    tracker = Tracker.open(city)
+    table = tracker.snapshot(date(2026, 10, 31)).hotspots
+    hotspot = str(table.index[table["status"] == "in_progress"][0])
+    test = opened("record", city, monkeypatch)
+    test.session_state["record.hotspot"] = hotspot
+    test.session_state["widget:record.hotspot"] = hotspot
+    test.run()
+    test.text_input[0].input("Người thứ hai").run()
+    moment = datetime(2026, 10, 31, 12, tzinfo=UTC)
+    first = Entry(hotspot, EventType.WITHDRAWN, date(2026, 10, 30), "Người thứ nhất", moment)
+    tracker.record(first, today=date(2026, 10, 31))
+    before = tracker.version(hotspot)
+    test.button(key="record.save").click().run()
+    assert not test.exception
+    assert "Người thứ nhất" in test.error[0].value
+    assert tracker.version(hotspot) == before
+
+
+def test_a_second_click_on_save_writes_nothing_twice(
+    city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker.open(city)
+    table = tracker.snapshot(date(2026, 10, 31)).hotspots
+    hotspot = str(table.index[table["status"] == "in_progress"][0])
+    before = tracker.version(hotspot)
+    test = opened("record", city, monkeypatch)
+    test.session_state["record.hotspot"] = hotspot
+    test.session_state["widget:record.hotspot"] = hotspot
+    test.run()
+    test.text_input[0].input("Cán bộ").run()
+    test.button(key="record.save").click().run()
+    assert test.success
+    assert tracker.version(hotspot) == before + 1
+
+
+def test_text_of_users_is_shown_by_markdown_as_it_stands() -> None:
+    assert plain("![x](http://e)") == r"\!\[x\]\(http\://e\)"
+    assert plain("$a$ :red[b] <b>") == r"\$a\$ \:red\[b\] \<b\>"
