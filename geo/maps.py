@@ -418,7 +418,7 @@ def _page_part(
     warning = f'<p class="ward-notice">{escape_text(notice)}</p>' if notice else ""
     inset = "".join(f'<div class="ward-inset">{each}</div>' for each in maps[1:])
     return (
-        f'<div class="ward-map">{maps[0]}{inset}{warning}'
+        f'<div class="ward-map"><div class="ward-frame">{maps[0]}{inset}{warning}</div>'
         f'<div class="ward-legend"><p>{escape_text(legend_title)}</p><ul>{entries}</ul></div></div>'
     )
 
@@ -460,18 +460,19 @@ def _leaflet_css() -> str:
 
 
 _MAP_CSS = """\
-.ward-map{position:relative;font-family:system-ui,sans-serif}
+.ward-map .ward-frame{position:relative}
+.ward-map{font-family:system-ui,sans-serif}
 .ward-map .folium-map{width:100%;background:#fff;font-size:1rem;z-index:0}
 .ward-map .ward-inset{position:absolute;left:10px;bottom:10px;z-index:1;width:150px;
 border:1px solid #9ca3af;background:#fff}
 .ward-map .ward-inset .folium-map{height:130px}
 .ward-map .ward-sign{text-align:center;font:bold 12px/16px system-ui,sans-serif;color:#111827;
 text-shadow:0 0 2px #fff,0 0 2px #fff,0 0 2px #fff;white-space:nowrap}
-.ward-map .ward-legend{position:absolute;right:10px;bottom:10px;z-index:1;max-width:45%;
-padding:8px 12px;background:#fff;border:1px solid #9ca3af;border-radius:4px;font-size:13px}
-.ward-map .ward-legend p{margin:0 0 4px;font-weight:600}
-.ward-map .ward-legend ul{margin:0;padding:0;list-style:none}
-.ward-map .ward-legend li{display:flex;align-items:center;gap:8px;line-height:1.5}
+.ward-map .ward-legend{margin-top:8px;font-size:13px}
+.ward-map .ward-legend p{margin:0 0 2px;font-weight:600}
+.ward-map .ward-legend ul{display:flex;flex-wrap:wrap;gap:2px 18px;margin:0;padding:0;
+list-style:none}
+.ward-map .ward-legend li{display:flex;align-items:center;gap:6px;line-height:1.5}
 .ward-map .ward-legend svg{flex:none}
 .ward-map .ward-legend text{font:bold 12px system-ui,sans-serif;fill:#111827;stroke:#fff;
 stroke-width:2px;paint-order:stroke}

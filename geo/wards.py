@@ -238,6 +238,38 @@ def drawing_copy(wards: gpd.GeoDataFrame, tolerance_m: float = 30.0) -> gpd.GeoD
     return wards.set_geometry(gpd.GeoSeries(drawn, index=wards.index, crs=STORAGE_CRS))
 
 
+def dense_core(wards: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return the wards of a city's centre, where wards are too small to be seen on a map of all.
+
+    The centre is where the smaller half of the wards lie, without those farther from their median
+    point than 2.5 times the median distance; every ward within the box around them belongs to it.
+
+    Returns
+    -------
+    GeoDataFrame
+        A part of `wards`; empty when there are fewer than 30, or when the centre is not clearly
+        smaller than the whole.
+    """
+    boxes: npt.NDArray[np.float64] = wards.geometry.bounds.to_numpy()
+    span = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    if len(wards) < _CORE_FROM_WARDS:
+        return wards.iloc[:0]
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    small = span <= np.median(span)
+    away = np.hypot(*(middle - np.median(middle[small], axis=0)).T)
+    core = boxes[small & (away <= _CORE_REACH * np.median(away[small]))]
+    corner, opposite = core[:, :2].min(axis=0), core[:, 2:].max(axis=0)
+    whole = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
+    if (opposite - corner > _CORE_SHARE * whole).any():
+        return wards.iloc[:0]
+    return wards[((middle >= corner) & (middle <= opposite)).all(axis=1)]
+
+
+_CORE_FROM_WARDS = 30
+_CORE_REACH = 2.5
+_CORE_SHARE = 0.5
+
+
 def feature_collection(wards: gpd.GeoDataFrame, digits: int = 5) -> bytes:
     """Compact GeoJSON of the wards for a browser, safe to stand inside a page.
 

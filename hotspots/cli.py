@@ -486,7 +486,8 @@ def _headline(name: str, result: TargetResult, say: Texts) -> str:
 
 def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path | None) -> None:
     if rejected is not None:
-        receipt.rejected.to_csv(rejected, index=False)
+        values = [_for_spreadsheet(str(value)) for value in receipt.rejected["value"]]
+        receipt.rejected.assign(value=values).to_csv(rejected, index=False)
     if as_json:
         reasons = receipt.rejected["reason"].value_counts().to_dict()
         return _print_json(
@@ -520,6 +521,8 @@ def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[st
     groups = sorted(receipt.rejected.groupby("reason"), key=lambda group: -len(group[1]))
     for reason, rows in groups[:most]:
         first = rows.iloc[0]
+        row, value = int(first["row"]), str(first["value"])
+        problem = receipt.problems.get(row)
         key = f"reject.{reason}"
         named = say(key) if say.has(key) else str(reason)
         lines.append(
@@ -527,8 +530,8 @@ def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[st
                 "import.reason",
                 count=len(rows),
                 reason=named,
-                row=int(first["row"]),
-                value=str(first["value"]),
+                row=row,
+                value=value if problem is None else say.error(problem),
             )
         )
     if len(groups) > most:
@@ -538,15 +541,20 @@ def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[st
     return lines
 
 
+def _for_spreadsheet(value: str) -> str:
+    """Return a value that a spreadsheet shows and does not run as a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def _cleaning_in_words(found: Any, say: Texts) -> str:
     if not found.get("cleaned"):
         return say("boundaries.clean")
     return say(
         "boundaries.cleaned",
         rings=len(found["invalid_rings"]),
-        overlap=say.number(found["overlap_ha"], 2),
-        gap=say.number(found["gap_ha"], 2),
-        change=say.number(found["largest_area_change_ha"], 2),
+        overlap=say.number(found["overlap_ha"], 4),
+        gap=say.number(found["gap_ha"], 4),
+        change=say.number(found["largest_area_change_ha"], 4),
     )
 
 

@@ -22,7 +22,14 @@ import pandas as pd
 
 from geo.assign import assign_wards
 from geo.maps import MapClass, ward_map
-from geo.wards import drawing_copy, feature_collection, read_edition, read_wards, write_edition
+from geo.wards import (
+    dense_core,
+    drawing_copy,
+    feature_collection,
+    read_edition,
+    read_wards,
+    write_edition,
+)
 from hotspots.errors import (
     CannotMeasure,
     HotspotsError,
@@ -127,6 +134,8 @@ class Receipt:
         `row`, `reason` (code), `value`.
     placed_on_earliest : int
         Incidents dated before the first boundary edition, placed on that one.
+    problems : dict of int to HotspotsError
+        Of a file of events, by row what the rules say against it, in any language.
     """
 
     source: str
@@ -135,6 +144,7 @@ class Receipt:
     new: int
     rejected: pd.DataFrame
     placed_on_earliest: int = 0
+    problems: Mapping[int, HotspotsError] = field(default_factory=dict)
 
     @property
     def already_there(self) -> int:
@@ -362,7 +372,7 @@ class Tracker:
             columns=["row", "reason", "value"],
         )
         rejections = _sorted_rejections(raw.ragged, rejected)
-        return Receipt(path.name, raw.rows, len(written), new, rejections)
+        return Receipt(path.name, raw.rows, len(written), new, rejections, problems=problems)
 
     def _mapping(self, text: str | None) -> ColumnMapping | None:
         return None if text is None else read_mapping(text, self.programme())
@@ -914,18 +924,23 @@ class Tracker:
         """
         say = texts(language)
         snapshot = self.snapshot(as_of)
-        drawing = self._drawing(snapshot, say)
+        drawings = self._drawings(snapshot, say)
         if kind == "programme":
             files = {name: self.hotspot(name, as_of) for name in snapshot.states}
-            page = programme_page(snapshot, files, drawing, made_on, say)
+            page = programme_page(snapshot, files, drawings, made_on, say)
         elif kind == "hotspot":
-            page = hotspot_page(snapshot, self.hotspot(which, as_of), drawing, made_on, say)
+            page = hotspot_page(snapshot, self.hotspot(which, as_of), drawings, made_on, say)
         else:
-            page = self._ward_page(snapshot, which, drawing, made_on, say)
+            page = self._ward_page(snapshot, which, drawings, made_on, say)
         return render(page)
 
     def _ward_page(
-        self, snapshot: Snapshot, code: str, drawing: MapDrawing | None, made_on: date, say: Texts
+        self,
+        snapshot: Snapshot,
+        code: str,
+        drawings: tuple[MapDrawing, ...],
+        made_on: date,
+        say: Texts,
     ) -> Page:
         edition = self.edition_on(snapshot.as_of)
         wards = self.wards(edition).set_index("code")
@@ -960,32 +975,40 @@ class Tracker:
             hotspots=tuple(files),
             monthly=self.monthly(code, snapshot.as_of),
         )
-        return ward_page(snapshot, ward, drawing, made_on, say)
+        return ward_page(snapshot, ward, drawings, made_on, say)
 
-    def _drawing(self, snapshot: Snapshot, say: Texts) -> MapDrawing | None:
-        """Draw the wards by their hotspots' stage, for a page that opens without a network."""
+    def _drawings(self, snapshot: Snapshot, say: Texts) -> tuple[MapDrawing, ...]:
+        """Draw the wards by their hotspots' stage, and again the centre if its wards are small."""
         edition = snapshot.edition
         if edition is None:
-            return None
+            return ()
         wards = self._once(
             ("drawing", edition.wards_file), lambda: drawing_copy(self.wards(edition), 60.0)
         )
+        core = dense_core(wards)
+        whole = self._drawing("", wards, snapshot, say, 600)
+        if core.empty:
+            return (whole,)
+        return (whole, self._drawing(say("overview.fit_core"), core, snapshot, say, 520))
+
+    def _drawing(
+        self, caption: str, wards: gpd.GeoDataFrame, snapshot: Snapshot, say: Texts, height_px: int
+    ) -> MapDrawing:
         stage = wards["code"].map(snapshot.ward_stage).fillna("not_listed")
         label_of = {key: say(f"stage.{key}") for key in STAGE_STYLE}
-        classes = [
-            MapClass(key, label_of[key], style.colour, style.symbol)
-            for key, style in STAGE_STYLE.items()
-        ]
         parts = ward_map(
             wards.assign(stage=stage, label=stage.map(label_of)),
             "stage",
-            classes,
+            [
+                MapClass(key, label_of[key], style.colour, style.symbol)
+                for key, style in STAGE_STYLE.items()
+            ],
             tooltip={"name": say("column.ward"), "label": say("column.status")},
             legend_title=say("stage.title"),
             notice=" · ".join(notices(snapshot, say)),
-            height_px=620,
+            height_px=height_px,
         )
-        return MapDrawing(parts.css, parts.html, parts.scripts)
+        return MapDrawing(caption, parts.css, parts.html, parts.scripts)
 
     # -- keeping answers
 

@@ -94,7 +94,9 @@ def wilson(part: int, whole: int, confidence: float = 0.95) -> Interval:
     share, z2 = part / whole, z * z
     centre = (share + z2 / (2 * whole)) / (1 + z2 / whole)
     half = z / (1 + z2 / whole) * sqrt(share * (1 - share) / whole + z2 / (4 * whole * whole))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    return Interval(
+        max(0.0, centre - half) if part else 0.0, min(1.0, centre + half) if part < whole else 1.0
+    )
 
 
 def transformed_share(

@@ -20,8 +20,9 @@ from hotspots.text import Texts
 
 @dataclass(frozen=True)
 class MapDrawing:
-    """A finished map: its style, its place in the page, and its scripts in order."""
+    """A finished map: its caption, its style, its place in the page, its scripts in order."""
 
+    caption: str
     css: str
     html: str
     scripts: tuple[str, ...]
@@ -72,7 +73,7 @@ class Page:
     notices: tuple[str, ...]
     cards: tuple[Card, ...]
     figures: tuple[tuple[str, str], ...]
-    drawing: MapDrawing | None
+    drawings: tuple[MapDrawing, ...]
     table: Cells | None
     sections: tuple[Section, ...]
     head: str
@@ -80,16 +81,16 @@ class Page:
 
 def render(page: Page) -> str:
     """Return the report as HTML text."""
-    scripts = page.drawing.scripts if page.drawing else ()
+    scripts = tuple(dict.fromkeys(text for drawn in page.drawings for text in drawn.scripts))
     return _template().render(
         page=page,
         say=page.say,
         policy=_policy(scripts),
         running_head=_css_text(" · ".join(page.notices)),
         running_foot=_css_text(f"{page.title} · "),
-        map_css=Markup(page.drawing.css) if page.drawing else "",  # noqa: S704 - made by geo.maps
-        map_html=Markup(page.drawing.html) if page.drawing else "",  # noqa: S704 - made by geo.maps
+        map_css=Markup("".join(dict.fromkeys(each.css for each in page.drawings))),  # noqa: S704
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - made by geo.maps
+        drawn=lambda text: Markup(text),  # noqa: S704 - made by geo.maps
         figure=lambda text: Markup(text),  # noqa: S704 - SVG drawn by reports.charts
     )
 

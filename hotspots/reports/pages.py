@@ -34,7 +34,7 @@ def notices(snapshot: Snapshot, say: Texts) -> tuple[str, ...]:
 def programme_page(
     snapshot: Snapshot,
     files: Mapping[str, HotspotFile],
-    drawing: MapDrawing | None,
+    drawings: tuple[MapDrawing, ...],
     made_on: date,
     say: Texts,
 ) -> Page:
@@ -51,7 +51,7 @@ def programme_page(
     return _page(
         snapshot,
         say("report.programme_title"),
-        drawing,
+        drawings,
         made_on,
         say,
         figures=tuple(figures),
@@ -61,14 +61,18 @@ def programme_page(
 
 
 def hotspot_page(
-    snapshot: Snapshot, file: HotspotFile, drawing: MapDrawing | None, made_on: date, say: Texts
+    snapshot: Snapshot,
+    file: HotspotFile,
+    drawings: tuple[MapDrawing, ...],
+    made_on: date,
+    say: Texts,
 ) -> Page:
     """Return the report on one hotspot."""
     name = file.state.hotspot
     return _page(
         snapshot,
         say("report.hotspot_title", name=_title(file, say)),
-        drawing,
+        drawings,
         made_on,
         say,
         figures=_category_figure(snapshot, file.monthly, say),
@@ -79,7 +83,11 @@ def hotspot_page(
 
 
 def ward_page(
-    snapshot: Snapshot, ward: WardFile, drawing: MapDrawing | None, made_on: date, say: Texts
+    snapshot: Snapshot,
+    ward: WardFile,
+    drawings: tuple[MapDrawing, ...],
+    made_on: date,
+    say: Texts,
 ) -> Page:
     """Return the report on one ward: its place in the city, its hotspots, its counts."""
     sentences = tuple(say.reason(reason.code, reason.facts) for reason in ward.reasons)
@@ -99,7 +107,7 @@ def ward_page(
     return _page(
         snapshot,
         say("report.ward_title", kind=kind.lower(), name=ward.name),
-        drawing,
+        drawings,
         made_on,
         say,
         figures=_category_figure(snapshot, ward.monthly, say),
@@ -251,7 +259,7 @@ def _urgency(snapshot: Snapshot) -> Callable[[str], tuple[int, float, str]]:
 def _page(
     snapshot: Snapshot,
     title: str,
-    drawing: MapDrawing | None,
+    drawings: tuple[MapDrawing, ...],
     made_on: date,
     say: Texts,
     *,
@@ -272,7 +280,7 @@ def _page(
         notices=notices(snapshot, say),
         cards=target_cards(snapshot, say) if cards else (),
         figures=figures,
-        drawing=drawing,
+        drawings=drawings,
         table=table,
         sections=sections,
         head=say("report.head", count=str(snapshot.head.count), hash=snapshot.head.hash),

@@ -66,6 +66,7 @@ class MapTexts:
     zoom_out: str = ""
     fit_main: str = ""
     fit_all: str = ""
+    fit_core: str = ""
     failed: str = "⚠"
 
 

@@ -196,6 +196,7 @@ def map_texts(say: Texts) -> MapTexts:
         zoom_out=say("overview.zoom_out"),
         fit_main=say("overview.fit_main"),
         fit_all=say("overview.fit_all"),
+        fit_core=say("overview.fit_core"),
         failed=say("overview.map_failed"),
     )
 

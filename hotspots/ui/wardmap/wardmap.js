@@ -16,6 +16,8 @@ const ANSWER_WITHIN_MS = 10_000;
 // Two wards belong together when the gap between them is under this share of the median distance
 // from the middle. A far island is then left out of the first view, a suburb never is.
 const NEAR_SHARE = 0.25;
+const CORE_REACH = 2.5; // of the small wards' median distance from their middle
+const CORE_FROM_WARDS = 30;
 
 const BORDER_PX = 0.8;
 
@@ -195,6 +197,10 @@ class WardMap {
     if (this.wards.far) {
       const corners = "M6 2H2v4M10 2h4v4M6 14H2v-4M10 14h4v-4";
       buttons.append(this.fitButton("all", texts.fit_all, corners));
+    }
+    if (this.wards.core) {
+      const target = "M8 1.5v4M8 10.5v4M1.5 8h4M10.5 8h4M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6";
+      buttons.append(this.fitButton("core", texts.fit_core, target));
     }
     this.L.DomEvent.disableClickPropagation(buttons);
     this.fitControl?.remove();
@@ -444,6 +450,7 @@ async function fetchGeometry(url) {
   return {
     ...wards,
     main: around(cluster.map((index) => boxes[index])),
+    core: coreOf(cluster.map((index) => boxes[index])),
     all: around(boxes),
     usual: around([boxOfMedianSize(boxes)]),
     far: cluster.length < boxes.length,
@@ -463,9 +470,12 @@ function boxOf(coordinates, box = [Infinity, Infinity, -Infinity, -Infinity]) {
   return box;
 }
 
+function span(box) {
+  return Math.min(box[2] - box[0], box[3] - box[1]);
+}
+
 function boxOfMedianSize(boxes) {
-  const size = (box) => Math.min(box[2] - box[0], box[3] - box[1]);
-  return boxes.toSorted((a, b) => size(a) - size(b))[Math.floor(boxes.length / 2)];
+  return boxes.toSorted((a, b) => span(a) - span(b))[Math.floor(boxes.length / 2)];
 }
 
 function around(boxes) {
@@ -511,6 +521,23 @@ function largestCluster(boxes) {
     if (cluster.length > largest.length) largest = cluster;
   }
   return largest;
+}
+
+// The centre of a city is where its wards are small: the box around the smaller half of them,
+// without those far from their middle. Null when that is not clearly smaller than the whole.
+function coreOf(boxes) {
+  const middle = (box) => [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+  const limit = boxOfMedianSize(boxes);
+  const small = boxes.filter((box) => span(box) <= span(limit));
+  const centre = [0, 1].map((axis) => median(small.map((box) => middle(box)[axis])));
+  const away = (box) => Math.hypot(...middle(box).map((value, axis) => value - centre[axis]));
+  const near = CORE_REACH * median(small.map(away));
+  const core = around(small.filter((box) => away(box) <= near));
+  const whole = around(boxes);
+  const width = (area) => area[1][1] - area[0][1];
+  const height = (area) => area[1][0] - area[0][0];
+  const share = Math.max(width(core) / width(whole), height(core) / height(whole));
+  return boxes.length >= CORE_FROM_WARDS && share < 0.5 ? core : null;
 }
 
 function median(numbers) {
