@@ -66,8 +66,8 @@ class MapTexts:
     zoom_out: str = ""
     fit_main: str = ""
     fit_all: str = ""
-    fit_core: str = ""
     failed: str = "⚠"
+    fit_core: str = ""
 
 
 _NO_TEXTS = MapTexts()

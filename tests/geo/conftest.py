@@ -7,18 +7,9 @@ from typing import Any
 
 import geopandas as gpd
 import pytest
+from playwright.sync_api import Browser
 from shapely import box
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -60,22 +51,10 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(chromium: Any, tmp_path: Path) -> Iterator[Callable[[str], Any]]:
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Any]]:
     """Opens a page from a file; what it does that a report must not do is in ``page.seen``."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
 
     def open_(html: str) -> Any:
         page = context.new_page()

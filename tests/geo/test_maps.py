@@ -119,7 +119,7 @@ def test_an_island_far_off_gets_a_map_of_its_own(
     wards.loc[3, "geometry"] = box(106.5, 8.6, 106.6, 8.7)
     page = open_page(_page(_map(wards)))
     assert page.locator(".ward-inset path.leaflet-interactive").count() == 1
-    main = page.locator(".ward-map > .folium-map").bounding_box()
-    city = page.locator(".ward-map > .folium-map path").first.bounding_box()
+    main = page.locator(".ward-frame > .folium-map").bounding_box()
+    city = page.locator(".ward-frame > .folium-map path").first.bounding_box()
     assert city["width"] > main["height"] / 4
     assert page.seen == []

@@ -17,6 +17,7 @@ from geo.errors import GeoError
 from geo.wards import (
     WARDS_COLUMNS,
     ReadWards,
+    dense_core,
     drawing_copy,
     feature_collection,
     read_edition,
@@ -255,3 +256,20 @@ def test_an_edition_is_read_back_the_same(four_units: gpd.GeoDataFrame, tmp_path
         "2025-07-01.parquet",
         "wards.parquet",
     ]
+
+
+def test_the_core_of_a_city_is_where_its_wards_are_small() -> None:
+    """Twenty-five small wards in the middle of the west, sixteen large ones around and far east."""
+    small = [box(106 + c / 100, 10 + r / 100, 106.01 + c / 100, 10.01 + r / 100)
+             for r in range(5) for c in range(5)]  # fmt: skip
+    large = [box(106.3 + c / 5, 9.8 + r / 5, 106.5 + c / 5, 10 + r / 5)
+             for r in range(4) for c in range(4)]  # fmt: skip
+    wards = gpd.GeoDataFrame({"code": range(41)}, geometry=[*small, *large], crs="EPSG:4326")
+    assert list(dense_core(wards)["code"]) == list(range(25))
+
+
+def test_a_city_of_equal_wards_has_no_core() -> None:
+    equal = [box(106 + c, 10 + r, 107 + c, 11 + r) for r in range(6) for c in range(6)]
+    wards = gpd.GeoDataFrame({"code": range(36)}, geometry=equal, crs="EPSG:4326")
+    assert dense_core(wards).empty
+    assert dense_core(wards.head(20)).empty

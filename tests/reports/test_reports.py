@@ -10,15 +10,13 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from hotspots.errors import NotFound
 from hotspots.text import texts
 from hotspots.tracker import Tracker
 
 DAY = date(2026, 10, 31)
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 def page_of(
@@ -93,27 +91,24 @@ def test_an_unknown_hotspot_or_ward_has_no_report(hostile: Tracker) -> None:
 
 @pytest.mark.browser
 def test_a_hostile_report_shows_its_text_literally_and_runs_nothing(
-    hostile: Tracker, tmp_path: Path
+    hostile: Tracker, tmp_path: Path, browser: Browser
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed (apt install chromium)")
     file = tmp_path / "report.html"
     file.write_text(page_of(hostile), encoding="utf-8")
     errors: list[str] = []
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
-        page = browser.new_context(offline=True).new_page()
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda r: asked.append(r.url))
-        page.goto(file.as_uri())
-        page.wait_for_timeout(800)
-        for path in page.locator(".leaflet-interactive").all()[:4]:
-            path.hover(force=True)
-        shown = page.locator("body").inner_text()
-        ran = page.evaluate("window.ran")
-        browser.close()
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(file.as_uri())
+    page.wait_for_timeout(800)
+    for path in page.locator(".leaflet-interactive").all()[:4]:
+        path.hover(force=True)
+    shown = page.locator("body").inner_text()
+    ran = page.evaluate("window.ran")
+    context.close()
     assert ran is None
     assert "<img src=x onerror=window.ran=1>" in shown
     assert "{{7*7}}" in shown
@@ -123,19 +118,17 @@ def test_a_hostile_report_shows_its_text_literally_and_runs_nothing(
 
 @pytest.mark.browser
 def test_every_printed_a4_page_says_that_the_data_are_simulated(
-    hostile: Tracker, tmp_path: Path
+    hostile: Tracker, tmp_path: Path, browser: Browser
 ) -> None:
-    if not CHROMIUM.exists() or shutil.which("pdftotext") is None:
-        pytest.skip("chromium or pdftotext is not installed (apt install chromium poppler-utils)")
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed (apt install poppler-utils)")
     hostile.store.set("demonstration", DAY.isoformat())
     file, printed = tmp_path / "report.html", tmp_path / "report.pdf"
     file.write_text(page_of(hostile), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
-        page = browser.new_page()
-        page.goto(file.as_uri())
-        page.pdf(path=printed, prefer_css_page_size=True)
-        browser.close()
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.pdf(path=printed, prefer_css_page_size=True)
+    page.close()
     text = subprocess.run(
         ["pdftotext", "-layout", str(printed), "-"], capture_output=True, text=True, check=True
     ).stdout

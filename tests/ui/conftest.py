@@ -1,7 +1,6 @@
-"""What the tests of the screens share: a demonstration city, the app served, a browser."""
+"""What the tests of the screens share: the app, served."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -9,55 +8,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-
-from hotspots import demonstration
-from hotspots.tracker import Tracker
 
 REPOSITORY = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DAY = date(2026, 10, 31)
-
-
-@pytest.fixture(scope="session")
-def built_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration city, built once; tests that write copy it (`city`)."""
-    folder = tmp_path_factory.mktemp("city") / "store"
-    tracker = Tracker.open(folder, create=True)
-    demonstration.build(tracker, as_of=DAY)
-    tracker.store.close()
-    return folder
-
-
-@pytest.fixture
-def city(built_city: Path, tmp_path: Path) -> Path:
-    """A demonstration city of one's own."""
-    return Path(shutil.copytree(built_city, tmp_path / "store"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed (apt install chromium)")
-    expect.set_options(timeout=45_000)  # two busy cores
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
-        yield started
-        started.close()
 
 
 @contextmanager

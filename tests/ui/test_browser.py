@@ -60,9 +60,9 @@ def click_ward(page: Page, code: str) -> None:
 
 
 def test_every_page_opens_in_both_languages_and_says_that_the_data_are_simulated(
-    built_city: Path, serve: Serve, browser: Browser
+    demonstration_folder: Path, serve: Serve, browser: Browser
 ) -> None:
-    with serve(built_city) as address:
+    with serve(demonstration_folder) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(60_000)
         witness = Witness(page)
@@ -83,11 +83,11 @@ def test_every_page_opens_in_both_languages_and_says_that_the_data_are_simulated
 
 
 def test_a_planner_records_a_relapse_and_the_map_the_targets_and_the_report_show_it(
-    city: Path, serve: Serve, browser: Browser, tmp_path: Path
+    demonstration_copy: Tracker, serve: Serve, browser: Browser, tmp_path: Path
 ) -> None:
     say = texts("vi")
-    hotspot, ward = _a_watched_hotspot(city)
-    with serve(city) as address:
+    hotspot, ward = _a_watched_hotspot(demonstration_copy)
+    with serve(demonstration_copy.store.root) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(60_000)
         witness = Witness(page)
@@ -136,17 +136,10 @@ def test_a_planner_records_a_relapse_and_the_map_the_targets_and_the_report_show
     _check_report_without_network(browser, saved, hotspot)
 
 
-def _a_watched_hotspot(store: Path) -> tuple[str, str]:
-    tracker = Tracker.open(store)
-    snapshot = tracker.snapshot(tracker.default_day(_far_day()))
-    tracker.store.close()
-    table = snapshot.hotspots
+def _a_watched_hotspot(tracker: Tracker) -> tuple[str, str]:
+    table = tracker.snapshot(tracker.default_day(date(2100, 1, 1))).hotspots
     watched = table[(table["stage"] == "under_watch") & ~table["ward"].duplicated(keep=False)]
     return str(watched.index[0]), str(watched["ward"].iloc[0])
-
-
-def _far_day() -> date:
-    return date(2100, 1, 1)
 
 
 def _check_report_without_network(browser: Browser, saved: Path, hotspot: str) -> None:

@@ -41,9 +41,9 @@ def opened(
 @pytest.mark.parametrize("language", ["vi", "en"])
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_on_the_demonstration_city(
-    page: str, language: str, built_city: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, language: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test = opened(page, built_city, monkeypatch, language)
+    test = opened(page, demonstration_folder, monkeypatch, language)
     assert not test.exception
     assert test.title[0].value == texts(language)(f"page.{page}")
 
@@ -69,25 +69,25 @@ def test_without_a_store_the_frame_says_how_to_make_one(
 
 
 def test_a_day_before_everything_still_opens(
-    built_city: Path, monkeypatch: pytest.MonkeyPatch
+    demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for page in PAGES:
-        test = opened(page, built_city, monkeypatch)
+        test = opened(page, demonstration_folder, monkeypatch)
         test.session_state["as_of"] = date(2015, 1, 1)
         test.session_state["widget:as_of"] = date(2015, 1, 1)
         assert not test.run().exception, page
 
 
 def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
-    city: Path, monkeypatch: pytest.MonkeyPatch
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hotspots.programme.status import EventType
     from hotspots.tracker import Entry
 
-    tracker = Tracker.open(city)
+    tracker = demonstration_copy
     table = tracker.snapshot(date(2026, 10, 31)).hotspots
     hotspot = str(table.index[table["status"] == "in_progress"][0])
-    test = opened("record", city, monkeypatch)
+    test = opened("record", tracker.store.root, monkeypatch)
     test.session_state["record.hotspot"] = hotspot
     test.session_state["widget:record.hotspot"] = hotspot
     test.run()
@@ -103,13 +103,13 @@ def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
 
 
 def test_a_second_click_on_save_writes_nothing_twice(
-    city: Path, monkeypatch: pytest.MonkeyPatch
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = Tracker.open(city)
+    tracker = demonstration_copy
     table = tracker.snapshot(date(2026, 10, 31)).hotspots
     hotspot = str(table.index[table["status"] == "in_progress"][0])
     before = tracker.version(hotspot)
-    test = opened("record", city, monkeypatch)
+    test = opened("record", tracker.store.root, monkeypatch)
     test.session_state["record.hotspot"] = hotspot
     test.session_state["widget:record.hotspot"] = hotspot
     test.run()
