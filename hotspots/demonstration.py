@@ -39,6 +39,7 @@ from hotspots.tracker import DEMONSTRATION, Entry, Tracker
 DATA = Path(__file__).resolve().parents[1] / "data"
 EDITION = date(2025, 7, 1)
 REAL_YEAR = 2025
+LAST_PLAN_YEAR = 2030
 REAL_DESIGNATION = date(2025, 10, 20)
 AUTHOR = "mô phỏng"
 _CITY_MIX = {
@@ -83,7 +84,8 @@ def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> No
     Parameters
     ----------
     as_of : date
-        The last day of the demonstration; not before 2026, for the real list is of October 2025.
+        The last day of the demonstration: not before 2026, for the real list is of October 2025,
+        nor after 2029, for the programme ends with 2030.
     years : int
         Years of monthly counts, 1 to 10.
     seed : int
@@ -123,11 +125,11 @@ def _check(tracker: Tracker, as_of: date, years: int) -> None:
             "store of its own: name an empty folder with --store.",
             store=str(tracker.store.root),
         )
-    if not 1 <= years <= 10 or as_of < date(REAL_YEAR + 1, 1, 1):
+    if not 1 <= years <= 10 or not REAL_YEAR < as_of.year < LAST_PLAN_YEAR:
         raise StoreError(
             "demonstration_range",
             f"{years} years up to {as_of} cannot be simulated; allowed are 1 to 10 years and days "
-            f"from {REAL_YEAR + 1}-01-01 on.",
+            f"from {REAL_YEAR + 1}-01-01 to {LAST_PLAN_YEAR - 1}-12-31.",
             years=years,
             day=as_of,
         )
@@ -164,7 +166,7 @@ def _histories(
             chosen = [(free.pop(), _some_kinds(rng)) for _ in range(12 - min(len(carried), 4))]
             day = date(year, 2, 1) + timedelta(days=int(rng.integers(10, 25)))
         carried = _plan_year(year, day, chosen, carried, steps, courses, rng)
-    late = as_of - timedelta(days=9)
+    late = max(as_of - timedelta(days=9), date(as_of.year, 1, 1))
     steps.append(_Step(f"{free[4]}-{late.year}", free[4], E.DESIGNATED, late, late.year, (1, 4)))
     steps += _proposals(as_of.year + 1, free, as_of)
     return [step for step in steps if step.on <= as_of], courses
@@ -232,12 +234,13 @@ def _work_and_end(
     if transformed:
         steps.append(_Step(hotspot, ward, E.ASSESSED_TRANSFORMED, ended_on))
         released_on = date(year + 1, 1, 1) + timedelta(days=int(rng.integers(10, 25)))
-        steps.append(_Step(hotspot, ward, E.RELEASED, released_on))
         if rng.random() < 0.17:
             relapsed_on = add_months(ended_on, int(rng.integers(4, 10)))
             steps.append(_Step(hotspot, ward, E.RELAPSED, relapsed_on))
         else:
             steps.append(_Step(hotspot, ward, E.INSPECTED, add_months(ended_on, 5)))
+        if relapsed_on is None or released_on < relapsed_on:
+            steps.append(_Step(hotspot, ward, E.RELEASED, released_on))
     else:
         steps.append(_Step(hotspot, ward, E.ASSESSED_NOT_TRANSFORMED, ended_on))
     after = rng.uniform(0.45, 0.8) if transformed else rng.uniform(0.85, 1.0)

@@ -994,7 +994,7 @@ class Tracker:
     def _drawing(
         self, caption: str, wards: gpd.GeoDataFrame, snapshot: Snapshot, say: Texts, height_px: int
     ) -> MapDrawing:
-        stage = wards["code"].map(snapshot.ward_stage).fillna("not_listed")
+        stage = wards["code"].map(lambda code: snapshot.ward_stage.get(code, "not_listed"))
         label_of = {key: say(f"stage.{key}") for key in STAGE_STYLE}
         parts = ward_map(
             wards.assign(stage=stage, label=stage.map(label_of)),

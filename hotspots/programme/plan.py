@@ -88,10 +88,10 @@ def read_programme(text: str) -> Programme:
 
     Examples
     --------
-    >>> read_programme("code = 'x'")
+    >>> read_programme("code = 'x'")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    hotspots.errors.ProgrammeError: The programme file cannot be used: name: ...
+    hotspots.errors.ProgrammeError: The programme file cannot be used: kinds: a table ...
     """
     try:
         data = tomllib.loads(text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import altair as alt
 import pandas as pd
+import vl_convert
 
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.status import Event, EventType
@@ -184,9 +185,14 @@ def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> Figure:
 
 def svg(chart: Figure, width: int = 680) -> str:
     """Return a figure as SVG, drawn here and not in the reader's browser."""
-    target = io.StringIO()
-    chart.properties(width=width).save(target, format="svg")
-    return target.getvalue()
+    return _drawn(chart.properties(width=width).to_json(indent=None))
+
+
+@lru_cache(maxsize=1000)
+def _drawn(specification: str) -> str:
+    """Draw a figure once: a tenth of a second each, and a programme's report has fifty."""
+    drawn: str = vl_convert.vegalite_to_svg(specification)
+    return drawn
 
 
 def _share_axis(field: str, say: Texts) -> alt.Y:
