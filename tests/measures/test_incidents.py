@@ -1,0 +1,324 @@
+"""Raw rows are split into usable and unusable ones; nothing is guessed, nothing is lost."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotspots.errors import IntakeError
+from hotspots.measures.incidents import (
+    CleanedIncidents,
+    ColumnMapping,
+    clean_counts,
+    clean_incidents,
+    read_mapping,
+)
+from hotspots.programme.plan import Programme
+
+TODAY = date(2026, 1, 5)
+
+
+def points(**columns: list[Any]) -> pd.DataFrame:
+    """Incidents as points, numbered from 1; what is not given is good."""
+    rows = max((len(values) for values in columns.values()), default=1)
+    good: dict[str, list[Any]] = {
+        "lon": ["106.7"] * rows,
+        "lat": ["10.7"] * rows,
+        "date": ["2025-10-20"] * rows,
+        "category": ["theft"] * rows,
+    }
+    return pd.DataFrame(good | columns, index=range(1, rows + 1))
+
+
+def counts(**columns: list[Any]) -> pd.DataFrame:
+    rows = max((len(values) for values in columns.values()), default=1)
+    good: dict[str, list[Any]] = {
+        "ward": [f"{number:05}" for number in range(1, rows + 1)],
+        "month": ["2025-10"] * rows,
+        "category": ["theft"] * rows,
+        "count": ["3"] * rows,
+    }
+    return pd.DataFrame(good | columns, index=range(1, rows + 1))
+
+
+@pytest.fixture
+def clean(programme: Programme) -> Any:
+    def clean_(raw: pd.DataFrame, mapping: ColumnMapping | None = None) -> CleanedIncidents:
+        return clean_incidents(raw, programme, today=TODAY, mapping=mapping)
+
+    return clean_
+
+
+@pytest.fixture
+def clean_monthly(programme: Programme) -> Any:
+    def clean_(raw: pd.DataFrame, mapping: ColumnMapping | None = None) -> CleanedIncidents:
+        return clean_counts(raw, programme, today=TODAY, mapping=mapping)
+
+    return clean_
+
+
+# -- dates
+
+
+@pytest.mark.parametrize(
+    ("given_", "day"),
+    [
+        ("03/04/2025", "2025-04-03"),
+        ("2025-04-03", "2025-04-03"),
+        ("3/4/2025", "2025-04-03"),
+        ("2025-04-03T23:59:59", "2025-04-03"),
+        ("2025-04-03 07:00", "2025-04-03"),
+        (" 2025-04-03 ", "2025-04-03"),
+        ("04/2025", "2025-04"),
+        ("2025-04", "2025-04"),
+        ("29/02/2024", "2024-02-29"),
+        ("1990-01-01", "1990-01-01"),
+        ("2026-01-05", "2026-01-05"),
+        ("2026-01", "2026-01"),
+    ],
+)
+def test_a_date_is_iso_or_vietnamese(clean: Any, given_: str, day: str) -> None:
+    accepted = clean(points(date=[given_])).accepted
+    assert list(accepted["day"]) == [day]
+    assert list(accepted["month"]) == [day[:7]]
+
+
+@pytest.mark.parametrize(
+    ("given_", "reason"),
+    [
+        ("31/02/2025", "date_not_read"),
+        ("2025-02-29", "date_not_read"),
+        ("04/31/2025", "date_not_read"),
+        ("2025/04/03", "date_not_read"),
+        ("03-04-2025", "date_not_read"),
+        ("3.4.2025", "date_not_read"),
+        ("03/04/25", "date_not_read"),
+        ("45750", "date_not_read"),
+        ("0000-01-01", "date_not_read"),
+        ("2025-13", "date_not_read"),
+        ("yesterday", "date_not_read"),
+        ("", "date_not_read"),
+        ("31/12/1989", "date_out_of_range"),
+        ("1989-12", "date_out_of_range"),
+        ("2026-01-06", "date_in_future"),
+        ("02/2026", "date_in_future"),
+    ],
+)
+def test_a_date_is_never_guessed(clean: Any, given_: str, reason: str) -> None:
+    rejected = clean(points(date=[given_])).rejected
+    assert rejected.to_dict("records") == [{"row": 1, "reason": reason, "value": given_}]
+
+
+def test_days_of_a_parquet_file_are_read_as_days(clean: Any) -> None:
+    raw = points(date=pd.to_datetime(["2025-10-20", None]).to_list())
+    cleaned = clean(raw)
+    assert list(cleaned.accepted["day"]) == ["2025-10-20"]
+    assert list(cleaned.rejected["reason"]) == ["date_not_read"]
+
+
+# -- categories
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "theft",
+        "THEFT",
+        "Trộm cắp tài sản",
+        "trộm  cắp tài sản ",
+        unicodedata.normalize("NFD", "Trộm cắp tài sản"),
+        "Theft",
+    ],
+)
+def test_a_category_is_known_by_code_and_by_both_names(clean: Any, name: str) -> None:
+    assert list(clean(points(category=[name])).accepted["category"]) == ["theft"]
+
+
+def test_a_category_of_another_name_is_known_by_the_mapping(
+    clean: Any, programme: Programme
+) -> None:
+    text = '[columns]\ndate = "when"\n[categories]\n"Bicycle theft" = "theft"'
+    raw = points(category=["bicycle THEFT", "Arson"]).rename(columns={"date": "When"})
+    cleaned = clean(raw, read_mapping(text, programme))
+    assert list(cleaned.accepted["category"]) == ["theft"]
+    assert cleaned.rejected.to_dict("records") == [
+        {"row": 2, "reason": "unknown_category", "value": "Arson"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("columns = ", "mapping_not_toml"),
+        ("columns = 5", "mapping_not_toml"),
+        ("categories = ['theft']", "mapping_not_toml"),
+        ('[categories]\n"Arson" = "arson"', "mapping_invalid"),
+        ('[columns]\ndistrict = "quan"', "mapping_invalid"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_refused(
+    programme: Programme, text: str, reason: str
+) -> None:
+    with pytest.raises(IntakeError) as refused:
+        read_mapping(text, programme)
+    assert refused.value.reason == reason
+
+
+# -- places
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat"),
+    [("", "10.7"), ("106,7", "10.7"), ("inf", "10.7"), ("nan", "10.7"), ("east", "10.7")],
+)
+def test_a_coordinate_is_a_number(clean: Any, lon: str, lat: str) -> None:
+    rejected = clean(points(lon=[lon], lat=[lat])).rejected
+    assert list(rejected["reason"]) == ["not_a_coordinate"]
+    assert rejected["value"][0] == f"{lon} {lat}"
+
+
+def test_a_list_where_a_coordinate_should_be_is_refused(clean: Any) -> None:
+    assert list(clean(points(lon=[[106.7], None])).rejected["reason"]) == ["not_a_coordinate"] * 2
+
+
+def test_a_file_without_points_gives_the_ward(clean: Any) -> None:
+    raw = points(category=["theft", "theft"]).drop(columns=["lon", "lat"])
+    cleaned = clean(raw.assign(**{"Mã phường": ["00123", " "]}))
+    assert list(cleaned.accepted["ward"]) == ["00123"]
+    assert math.isnan(cleaned.accepted["lon"][0])
+    assert list(cleaned.rejected["reason"]) == ["ward_missing"]
+
+
+@pytest.mark.parametrize("column", ["date", "category", "lon"])
+def test_a_missing_column_is_named_with_those_there(clean: Any, column: str) -> None:
+    with pytest.raises(IntakeError) as refused:
+        clean(points().drop(columns=column))
+    assert refused.value.reason == "columns_missing"
+    assert refused.value.facts["missing"] == ["ward" if column == "lon" else column]
+
+
+# -- counts
+
+
+@pytest.mark.parametrize(("given_", "count"), [("0", 0), (" 7 ", 7), ("5.0", 5), (12, 12)])
+def test_a_count_is_a_whole_number(clean_monthly: Any, given_: object, count: int) -> None:
+    assert list(clean_monthly(counts(count=[given_])).accepted["count"]) == [count]
+
+
+# "12.000" is twelve thousand in Vietnamese and twelve in a program.
+@pytest.mark.parametrize(
+    "given_", ["-1", "2.5", "12.000", "1,000", "1e3", "1_0", "", "nan", "many", "9" * 30]
+)
+def test_what_is_no_whole_number_is_never_guessed(clean_monthly: Any, given_: str) -> None:
+    assert list(clean_monthly(counts(count=[given_])).rejected["reason"]) == ["not_a_count"]
+
+
+def test_a_cell_given_twice_is_refused_the_second_time(clean_monthly: Any) -> None:
+    cleaned = clean_monthly(counts(ward=["1", "1", "2"], count=["3", "4", "5"]))
+    assert list(cleaned.accepted["count"]) == [3, 5]
+    assert cleaned.rejected.to_dict("records") == [
+        {"row": 2, "reason": "cell_given_twice", "value": "1 2025-10 theft"}
+    ]
+
+
+def test_a_day_in_a_count_file_stands_for_its_month(clean_monthly: Any) -> None:
+    accepted = clean_monthly(counts(month=["20/10/2025"])).accepted
+    assert list(accepted["month"]) == ["2025-10"]
+    assert list(accepted.columns) == ["row", "month", "category", "ward", "count"]
+
+
+@pytest.mark.parametrize("make", [points, counts])
+def test_a_file_of_a_header_only_gives_nothing_and_no_error(
+    clean: Any, clean_monthly: Any, make: Any
+) -> None:
+    cleaned = (clean if make is points else clean_monthly)(make().iloc[:0])
+    assert len(cleaned.accepted) == len(cleaned.rejected) == 0
+
+
+# -- keys
+
+
+def keys(cleaned: CleanedIncidents) -> list[int]:
+    return cleaned.accepted["key"].tolist()
+
+
+def test_equal_rows_of_a_file_are_incidents_of_their_own(clean: Any) -> None:
+    assert len(set(keys(clean(points(date=["2025-10-20"] * 5))))) == 5
+
+
+def test_the_same_rows_have_the_same_keys_in_any_order_and_writing(clean: Any) -> None:
+    one = points(date=["2025-10-20", "2025-10-20", "2025-11-02"], lon=["106.7", "106.7", "106.8"])
+    other = points(date=["2/11/2025", "20/10/2025", "2025-10-20"], lon=["106.80", "106.7", "106.7"])
+    assert sorted(keys(clean(one))) == sorted(keys(clean(other)))
+
+
+def test_the_same_name_in_another_encoding_has_the_same_key(clean: Any) -> None:
+    name = "Trộm cắp tài sản"
+    one = points(category=[unicodedata.normalize("NFC", name)])
+    other = points(category=[unicodedata.normalize("NFD", name.upper())])
+    assert keys(clean(one)) == keys(clean(other))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"lon": ["106.71"]}, {"lat": ["10.71"]}, {"date": ["2025-10"]}, {"category": ["drugs"]}],
+)
+def test_another_place_day_or_category_has_another_key(clean: Any, column: dict[str, Any]) -> None:
+    assert keys(clean(points(**column))) != keys(clean(points()))
+
+
+def test_another_mapping_of_the_categories_keeps_the_keys(clean: Any) -> None:
+    raw = points(category=["Burglary", "Burglary", "theft"])
+    one = clean(raw, ColumnMapping(categories={"Burglary": "theft"}))
+    other = clean(raw, ColumnMapping(categories={"Burglary": "robbery"}))
+    assert keys(one) == keys(other)
+    assert list(one.accepted["category"]) != list(other.accepted["category"])
+
+
+def test_rows_left_out_do_not_change_the_keys_of_the_others(clean: Any) -> None:
+    one = points(date=["2025-10-20", "?", "2025-10-20"])
+    assert keys(clean(one)) == keys(clean(points(date=["2025-10-20", "2025-10-20"])))
+
+
+# -- what always holds
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+CELLS = st.one_of(
+    TEXTS,
+    st.none(),
+    st.sampled_from(
+        ["theft", "Ma túy", "2025-10-20", "03/04/2025", "2025-10", "106.7", "3", "00001"]
+    ),
+)
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), max_size=12),
+    monthly=st.booleans(),
+    by_ward=st.booleans(),
+)
+@settings(max_examples=150)
+def test_accepted_and_rejected_are_all_rows_of_any_table_and_it_is_not_changed(
+    programme: Programme, rows: list[tuple[Any, ...]], monthly: bool, by_ward: bool
+) -> None:
+    names = (
+        ["ward", "month", "category", "count"] if monthly else ["lon", "lat", "date", "category"]
+    )
+    if by_ward and not monthly:
+        names[:2] = ["ward", "other"]
+    raw = pd.DataFrame(rows, columns=names, index=range(1, len(rows) + 1), dtype=object)
+    before = raw.copy(deep=True)
+    clean_ = clean_counts if monthly else clean_incidents
+    cleaned = clean_(raw, programme, today=TODAY)
+    numbers = [*cleaned.accepted["row"], *cleaned.rejected["row"]]
+    assert sorted(numbers) == list(raw.index)
+    assert (cleaned.rejected["reason"] != "").all()
+    assert set(cleaned.accepted["category"]) <= set(programme.categories)
+    pd.testing.assert_frame_equal(raw, before)

@@ -1,0 +1,144 @@
+"""A programme file is read whole, or refused with every broken rule named."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotspots.errors import ProgrammeError
+from hotspots.programme.plan import Programme, read_programme
+
+GOOD = """
+code = "x"
+years = [2025, 2024, 2025]
+name = {vi = "Tên", en = "Name"}
+targets = {transformed = 0.6, not_relapsed = 0.85}
+watch = {months = 12}
+relapse = {rule = "threshold", window_months = 12, quantile = 0.9, test_months = [12, 6]}
+kinds = {1 = {vi = "một", en = "one"}}
+categories = {theft = {vi = "Trộm", en = "Theft", weight = 2, kinds = [1]}}
+"""
+
+
+def problems(text: str) -> str:
+    with pytest.raises(ProgrammeError) as refused:
+        read_programme(text)
+    assert refused.value.reason == "programme_invalid"
+    return str(refused.value)
+
+
+def test_the_shipped_programme_reads(programme: Programme) -> None:
+    assert programme.years[0] == 2021
+    # DOMAIN: at least 60 % transformed, at least 85 % without relapse (yearly plans of the cities).
+    assert (programme.targets.transformed, programme.targets.not_relapsed) == (0.60, 0.85)
+    assert set(programme.kinds) == {1, 2, 3, 4}
+    assert programme.weights["homicide_assault"] == 5.0
+    assert programme.kinds[4].of("vi") == "Ma túy"
+
+
+def test_a_good_file_is_read_with_its_years_in_order() -> None:
+    programme = read_programme(GOOD)
+    assert programme.years == (2024, 2025)
+    assert programme.relapse.test_months == (6, 12)
+    assert programme.relapse.threshold is None
+    assert programme.categories["theft"].kinds == {1}
+    assert programme.source == GOOD
+
+
+def test_what_is_not_toml_is_refused_as_such() -> None:
+    with pytest.raises(ProgrammeError) as refused:
+        read_programme("code = ")
+    assert refused.value.reason == "programme_not_toml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('code = "x"', "code = 7", "code:"),
+        ("years = [2025, 2024, 2025]", "years = []", "years:"),
+        ("years = [2025, 2024, 2025]", "years = [true]", "years:"),
+        ("years = [2025, 2024, 2025]", "years = [1999]", "years:"),
+        ('en = "Name"', 'en = " "', "name:"),
+        ("transformed = 0.6", "transformed = 60", "targets.transformed:"),
+        ("transformed = 0.6", "transformed = nan", "targets.transformed:"),
+        ("not_relapsed = 0.85", 'not_relapsed = "85 %"', "targets.not_relapsed:"),
+        ("{months = 12}", "{months = 0}", "watch.months:"),
+        ("{months = 12}", "{months = 1.5}", "watch.months: a whole number"),
+        ("window_months = 12", "window_months = true", "relapse.window_months:"),
+        ('rule = "threshold"', 'rule = "feeling"', "relapse.rule:"),
+        ("quantile = 0.9", "quantile = 0.9, threshold = 4.0", "either quantile or threshold"),
+        ("quantile = 0.9,", "", "either quantile or threshold"),
+        ("quantile = 0.9", "quantile = 0.1", "relapse.quantile:"),
+        ("quantile = 0.9", "threshold = -1", "relapse.threshold:"),
+        ("test_months = [12, 6]", "test_months = [13]", "relapse.test_months:"),
+        ("kinds = {1 =", "kinds = {one =", "kinds.one:"),
+        ("kinds = [1]", "kinds = [2]", "categories.theft.kinds: 2 is not among"),
+        ("weight = 2", "weight = 0", "categories.theft.weight:"),
+        ('en = "Theft"', "en = 5", "categories.theft: vi and en"),
+        ("watch = {months = 12}", "watch = {}", "watch: a table"),
+        ("watch = {months = 12}", "watch = 12", "watch: a table"),
+    ],
+)
+def test_each_broken_rule_is_named(old: str, new: str, named: str) -> None:
+    assert GOOD.count(old) == 1
+    assert named in problems(GOOD.replace(old, new))
+
+
+def test_all_broken_rules_are_named_at_once() -> None:
+    text = GOOD.replace("0.6,", "2,").replace("12}", "99}").replace("weight = 2", "weight = -1")
+    found = problems(text)
+    for named in ("targets.transformed", "watch.months", "categories.theft.weight"):
+        assert named in found
+
+
+def test_an_empty_file_is_told_everything_it_lacks() -> None:
+    found = problems("")
+    for named in ("code", "name", "years", "targets", "kinds", "categories", "watch", "relapse"):
+        assert f"{named}:" in found
+
+
+def test_a_threshold_may_stand_in_place_of_a_quantile() -> None:
+    rule = read_programme(GOOD.replace("quantile = 0.9", "threshold = 120.5")).relapse
+    assert (rule.threshold, rule.quantile) == (120.5, None)
+
+
+SCALARS = st.one_of(
+    st.booleans(), st.integers(-5, 3000), st.floats(), st.text(st.characters(codec="ascii"))
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["vi", "en", "months", "kinds", "1", "rule"]), inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(tomllib.loads(GOOD))), VALUES))
+def test_any_value_in_any_place_is_read_or_named_and_never_crashes(broken: dict[str, Any]) -> None:
+    try:
+        read_programme(_toml(tomllib.loads(GOOD) | broken))
+    except ProgrammeError as refused:
+        assert refused.reason == "programme_invalid"  # noqa: PT017 - both endings are right
+
+
+def _toml(table: dict[str, Any]) -> str:
+    return "\n".join(f"{key} = {_value(value)}" for key, value in table.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        escaped = "".join(f"\\u{ord(sign):04x}" for sign in value)
+        return f'"{escaped}"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return "{" + ", ".join(f'"{key}" = {_value(item)}' for key, item in value.items()) + "}"

@@ -1,0 +1,456 @@
+"""Every command, in this process, on a small store: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from hotspots.cli import app
+from hotspots.tracker import Tracker
+
+Run = Callable[..., Result]
+DAY = "2026-10-31"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command; by default on the store of the test, in Vietnamese."""
+    monkeypatch.delenv("HOTSPOTS_LANG", raising=False)
+    monkeypatch.setenv("HOTSPOTS_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+
+    def run_(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return run_
+
+
+@pytest.fixture
+def ok(run: Run) -> Callable[..., str]:
+    def run_(*words: object) -> str:
+        result = run(*words)
+        assert result.exit_code == 0, result.output
+        assert result.stderr == ""
+        return result.stdout
+
+    return run_
+
+
+@pytest.fixture
+def city(run: Run, small_city_folder: Path, tmp_path: Path) -> Path:
+    shutil.copytree(small_city_folder, tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def demo(run: Run, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demonstration city, for commands that only read."""
+    monkeypatch.setenv("HOTSPOTS_STORE", str(demonstration_folder))
+
+
+def written(tmp_path: Path, name: str, *lines: str) -> Path:
+    path = tmp_path / name
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def refused(result: Result, code: int = 1) -> str:
+    """What a refused command says: on stderr, and never a traceback."""
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    return " ".join(result.stderr.replace("│", " ").split())
+
+
+# -- setting up
+
+
+def test_the_demonstration_city_is_built_and_looked_at(ok: Any, tmp_path: Path) -> None:
+    said = ok("demo", "--years", 1, "--seed", 3, "--as-of", "2026-02-10")
+    assert "10/02/2026" in said
+    assert str(tmp_path / "store") in said
+    assert "Dữ liệu mô phỏng" in ok("targets")
+    (edition,) = json.loads(ok("boundaries", "list", "--json"))
+    assert edition == {
+        "edition": "2025-07-01",
+        "units": 168,
+        "source": "schematic",
+        "schematic": True,
+    }
+    assert "sơ đồ" in ok("boundaries", "list")
+
+
+def test_a_store_is_set_up_from_files(
+    ok: Any, tmp_path: Path, programme_text: str, boundary_file: Callable[..., Path]
+) -> None:
+    said = ok("programme", "add", written(tmp_path, "p.toml", programme_text))
+    assert "Chuyển hóa địa bàn" in said
+    assert ok("boundaries", "list") == "Chưa có ranh giới nào.\n"
+    said = ok("boundaries", "add", boundary_file(), "--edition", "2025-07-01")
+    assert "4 đơn vị" in said
+    assert "Ranh giới khép kín" in said
+    assert json.loads(ok("boundaries", "list", "--json"))[0]["units"] == 4
+
+
+def test_boundaries_say_in_json_what_was_found(
+    ok: Any, run: Run, boundary_file: Callable[..., Path]
+) -> None:
+    found = json.loads(
+        ok("boundaries", "add", boundary_file(), "--edition", "2025-07-01", "--json")
+    )
+    assert (found["edition"], found["units"], found["cleaned"]) == ("2025-07-01", 4, False)
+    again = refused(run("boundaries", "add", boundary_file(), "--edition", "2025-07-01"))
+    assert again.startswith("Lỗi: Đã có ranh giới 2025-07-01")
+
+
+def test_the_app_is_served_from_the_store_on_the_port(
+    ok: Any, city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def call(command: list[str], *, env: dict[str, str], cwd: Path) -> int:
+        started.append((command, env))
+        assert (cwd / "app.py").is_file()
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    ok("serve", "--port", 9000, "--store", city, "--lang", "en")
+    ((command, env),) = started
+    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[-2:] == ["--server.port", "9000"]
+    assert (env["HOTSPOTS_STORE"], env["HOTSPOTS_LANG"]) == (str(city), "en")
+
+
+# -- importing
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    return written(
+        tmp_path,
+        "points.csv",
+        "lon,lat,date,category",
+        "106.05,10.05,2025-10-20,theft",
+        "106.05,10.05,31/02/2025,theft",
+        "=1+1,10.05,2025-10-20,theft",
+    )
+
+
+def test_an_import_says_what_became_of_every_row(ok: Any, city: Path, points: Path) -> None:
+    said = ok("import", "incidents", points)
+    assert "points.csv: 3 dòng = 1 nhận + 2 không nhận; 1 mới, 0 đã có từ trước" in said
+    assert "không đọc được ngày" in said
+    assert "dòng 2: 31/02/2025" in said
+    said = ok("import", "incidents", points, "--lang", "en")
+    assert "1 accepted + 2 rejected; 0 new, 1 there before" in said
+    assert "Nothing changed." in said
+
+
+def test_an_import_says_so_in_json(ok: Any, city: Path, points: Path) -> None:
+    assert json.loads(ok("import", "incidents", points, "--json")) == {
+        "source": "points.csv",
+        "rows": 3,
+        "accepted": 1,
+        "new": 1,
+        "already_there": 0,
+        "rejected": 2,
+        "reasons": {"date_not_read": 1, "not_a_coordinate": 1},
+        "placed_on_earliest": 0,
+    }
+
+
+def test_rejected_rows_are_written_so_that_no_spreadsheet_runs_them(
+    ok: Any, city: Path, points: Path, tmp_path: Path
+) -> None:
+    ok("import", "incidents", points, "--rejected", tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["row", "reason", "value"],
+        ["2", "date_not_read", "31/02/2025"],
+        ["3", "not_a_coordinate", "'=1+1 10.05"],
+    ]
+
+
+def test_counts_and_a_mapping_are_imported(ok: Any, city: Path, tmp_path: Path) -> None:
+    mapping = written(tmp_path, "m.toml", '[columns]\nward = "don_vi"')
+    path = written(tmp_path, "c.csv", "don_vi;thang;loai;so_vu", "00001;10/2025;Ma túy;7")
+    assert "1 nhận" in ok("import", "counts", path, "--mapping", mapping)
+    tracker = Tracker.open(city)
+    assert tracker.monthly("00001", date(2025, 12, 31))["count"].sum() == 7
+    tracker.store.close()
+
+
+def test_a_file_of_events_is_imported_and_its_refusals_said_in_the_language(
+    ok: Any, city: Path, tmp_path: Path
+) -> None:
+    path = written(
+        tmp_path,
+        "s.csv",
+        "hotspot,event,on,ward,plan_year",
+        "a,Designated,2025-10-20,00001,2025",
+        "a,Released,2025-10-21,,",
+    )
+    said = ok("import", "status", path)
+    assert "bước này không được phép vào lúc đó" in said
+    assert "«Đưa ra khỏi danh sách» ngày 21/10/2025" in said
+    assert "the step is not allowed" in ok("import", "status", path, "--lang", "en")
+    assert json.loads(ok("import", "status", path, "--json"))["reasons"] == {"move_not_allowed": 1}
+
+
+# -- recording and looking back
+
+
+def designate(ok: Any) -> str:
+    said: str = ok(
+        "record", "a", "Designated", "--on", "2025-10-20",
+        "--ward", "00001", "--plan-year", 2025, "--kinds", "1+3", "--by", "Bình", "--note", "Chợ",
+    )  # fmt: skip
+    return said
+
+
+def test_an_event_is_recorded(ok: Any, city: Path) -> None:
+    assert designate(ok) == "Đã ghi: Phê duyệt vào danh sách, a, ngày 20/10/2025 (số 1).\n"
+    (row,) = json.loads(ok("status", "--json", "--as-of", "2025-10-20"))["hotspots"]
+    assert row == {
+        "hotspot": "a",
+        "name": "Phường Một",
+        "ward": "00001",
+        "plan_year": 2025,
+        "status": "designated",
+        "since": "2025-10-20",
+        "watched_until": None,
+    }
+
+
+def test_a_past_day_keeps_its_status_after_later_events_and_a_correction(
+    ok: Any, city: Path
+) -> None:
+    designate(ok)
+    ok("record", "a", "WorkStarted", "--on", "2025-11-01")
+    past = ("status", "--as-of", "2025-11-10")
+    before, in_words = ok(*past, "--json"), ok(*past)
+    ok("record", "a", "AssessedTransformed", "--on", "2025-12-18")
+    assert (ok(*past, "--json"), ok(*past)) == (before, in_words)
+    tracker = Tracker.open(city)
+    assessed = tracker.hotspot("a", date(2025, 12, 31)).log[-1].event_id
+    tracker.store.close()
+    correction = ("record", "a", "Corrected", "--corrects", assessed, "--note", "biên bản")
+    ok(*correction, "--on", "2025-12-28")
+    assert (ok(*past, "--json"), ok(*past)) == (before, in_words)
+    rows = json.loads(ok("status", "--as-of", "2025-12-20", "--json"))["hotspots"]
+    assert rows[0]["status"] == "in_progress"
+    rows = json.loads(ok("status", "--as-of", "2025-12-28", "--json"))["hotspots"]
+    assert rows[0]["status"] == "transformed"
+    ok(*correction, "--on", "2025-12-18", "--strike")
+    assert (ok(*past, "--json"), ok(*past)) == (before, in_words)
+    rows = json.loads(ok("status", "--as-of", "2025-12-28", "--json"))["hotspots"]
+    assert rows[0]["status"] == "in_progress"
+
+
+def test_the_status_is_a_table_in_words(ok: Any, city: Path) -> None:
+    designate(ok)
+    said = ok("status", "--as-of", "2025-10-20")
+    for part in ("1 địa bàn", "Phường Một", "Đã phê duyệt", "20/10/2025", "2025"):
+        assert part in said
+    assert "Designated" in ok("status", "--as-of", "2025-10-20", "--lang", "en")
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(ok: Any, city: Path) -> None:
+    name = "[bold]x[/nope]"
+    ok("record", name, "Designated", "--on", "2025-10-20", "--ward", "00001", "--plan-year", 2025)
+    assert name in ok("status", "--as-of", "2025-10-20")
+
+
+# -- measures
+
+
+def test_the_targets_are_measured_in_words_and_json(ok: Any, demo: None) -> None:
+    said = ok("targets", "--as-of", DAY)
+    assert "31/10/2026" in said
+    assert "Tỷ lệ chuyển hóa, kế hoạch 2025" in said
+    assert "Dữ liệu mô phỏng" in said
+    measured = json.loads(ok("targets", "--as-of", DAY, "--json"))
+    result = measured["transformed"]["2025"]
+    assert result["denominator"] == 12
+    assert f"({result['numerator']}/12)" in said
+    assert measured["not_relapsed"]["reading"] == "official"
+    assert set(measured["cohorts"]) == set(measured["transformed"])
+
+
+@pytest.mark.parametrize("horizon", [3, 6, 12])
+def test_the_risk_is_said_with_its_reasons(ok: Any, demo: None, horizon: int) -> None:
+    found = json.loads(ok("risk", "--as-of", DAY, "--horizon", horizon, "--json"))
+    shares = [row[f"p{horizon}"] for row in found["watched"]]
+    assert found["horizon"] == horizon
+    assert shares == sorted(shares, reverse=True)
+    assert all(0 <= share <= 1 for share in shares)
+    assert all(row["reasons"][0]["code"] == "level_against_threshold" for row in found["watched"])
+    said = ok("risk", "--as-of", DAY, "--horizon", horizon)
+    assert all(row["name"] in said for row in found["watched"])
+    assert "ngưỡng" in said
+    assert "threshold" in ok("risk", "--as-of", DAY, "--lang", "en")
+
+
+def test_wards_are_ranked_with_reasons(ok: Any, demo: None) -> None:
+    command = ("select", "--year", 2027, "--count", 5, "--as-of", DAY)
+    found = json.loads(ok(*command, "--json"))["wards"]
+    assert [row["rank"] for row in found] == [1, 2, 3, 4, 5]
+    assert all(row["reasons"][0]["code"] == "high_level" for row in found)
+    said = ok(*command)
+    assert all(f"{row['name']} ({row['ward']})" in said for row in found)
+
+
+@pytest.mark.parametrize("kind", ["hotspot", "ward"])
+def test_a_report_is_written(
+    ok: Any, demo: None, demonstration: Tracker, tmp_path: Path, kind: str
+) -> None:
+    table = demonstration.snapshot(date(2026, 10, 31)).hotspots
+    which = table.index[0] if kind == "hotspot" else table["ward"].iloc[0]
+    out = tmp_path / "report.html"
+    assert "report.html" in ok("report", kind, which, "--out", out, "--as-of", DAY)
+    page = out.read_text("utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html>")
+    assert "Dữ liệu mô phỏng" in page
+
+
+def test_a_report_of_the_programme_is_written_even_before_there_is_a_hotspot(
+    ok: Any, city: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    ok("report", "programme", "--out", out, "--as-of", "2025-12-31", "--lang", "en")
+    assert "Report on the transformation programme" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("targets",), ("risk",), ("select", "--year", 2027)]
+)
+def test_without_a_day_a_demonstration_is_shown_as_it_ends(
+    ok: Any, demo: None, command: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hotspots.cli._today", lambda: date(2027, 3, 1))
+    assert json.loads(ok(*command, "--json"))["as_of"] == DAY
+
+
+# -- refusing
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("record a Released --on 2025-10-20 --ward 00001", "Được phép: Đề xuất"),
+        (
+            "record a Designated --on 2025-10-20 --ward 9 --plan-year 2025",
+            "Mã 9 không có trong ranh giới 2025-07-01",
+        ),
+        (
+            "record a Designated --on 2999-10-20 --ward 00001 --plan-year 2025",
+            "Ngày 20/10/2999 là trong tương lai",
+        ),
+        (
+            "record a Designated --on 2025-10-20 --ward 00001 --plan-year 1999",
+            "Năm 1999 không có trong chương trình",
+        ),
+        (
+            "record '' Designated --on 2025-10-20 --ward 00001 --plan-year 2025",
+            "Dòng không nêu địa bàn",
+        ),
+        ("record a Corrected --on 2025-10-20", "không có sự kiện này để đính chính"),
+        ("report hotspot none", "Không có địa bàn none"),
+        ("report ward none", "Mã none không có trong ranh giới"),
+        ("report programme --out no/such/folder.html", "không đọc hoặc ghi được"),
+        ("select --year 2027", "Chưa có vụ việc hay số liệu tháng"),
+        ("import incidents none.csv", "Không có tệp none.csv"),
+        ("import incidents note.txt", "hãy lưu lại theo một trong các loại đó"),
+        ("import counts empty.csv", "Tệp empty.csv rỗng"),
+        ("import counts events.csv", "Thiếu cột ward, month, category, count"),
+        ("import status other.csv", "Thiếu cột hotspot, event, on"),
+        ("import incidents events.csv --mapping note.txt", "Tệp ánh xạ không phải TOML"),
+        ("programme add note.txt", "Tệp chương trình không phải TOML"),
+        ("boundaries add note.txt --edition 2026-01-01", "Ở đây không đọc loại tệp"),
+        ("boundaries add none.geojson --edition 2026-01-01", "Không có tệp none.geojson"),
+        ("demo", "không trống"),
+        ("status --store elsewhere", "Không có kho dữ liệu tại elsewhere"),
+        ("serve --store elsewhere", "Không có kho dữ liệu tại elsewhere"),
+        ("status --store mysql://x", "không lưu vào mysql://"),
+    ],
+)
+def test_a_refusal_is_said_in_vietnamese_on_stderr(
+    run: Run, city: Path, tmp_path: Path, words: str, said: str
+) -> None:
+    written(tmp_path, "note.txt", "not toml at all")
+    written(tmp_path, "empty.csv")
+    written(tmp_path, "events.csv", "hotspot,event,on", "a,Designated,2025-10-20")
+    written(tmp_path, "other.csv", "a,b", "1,2")
+    message = refused(run(*shlex.split(words)))
+    assert message.startswith("Lỗi: ")
+    assert said in message
+
+
+def test_a_refusal_is_said_in_english_when_asked(run: Run, city: Path) -> None:
+    message = refused(
+        run("record", "a", "Released", "--on", "2025-10-20", "--ward", "00001", "--lang", "en")
+    )
+    assert message.startswith("Error: 'Released from the list' on 20 Oct 2025 is not allowed")
+    assert "Allowed: Proposed, Designated" in message
+
+
+def test_boundaries_with_bad_rows_say_which_and_why(
+    run: Run, tmp_path: Path, boundary_file: Callable[..., Path]
+) -> None:
+    doubled = boundary_file(0.0, ("00001", "00001", "00003", ""))
+    message = refused(run("boundaries", "add", doubled, "--edition", "2025-07-01"))
+    assert "dòng 2 (00001): trùng mã" in message
+    assert "không có mã" in message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("record", "a", "Praised", "--on", "2025-10-20"),
+        ("record", "a", "Designated"),
+        ("record", "a", "Designated", "--on", "20/10/2025"),
+        ("record", "a", "Designated", "--on", "2025-10-20", "--kinds", "one"),
+        ("status", "--as-of", "yesterday"),
+        ("risk", "--horizon", "7"),
+        ("select", "--year", "2027", "--count", "0"),
+        ("report", "city"),
+        ("status", "--lang", "fr"),
+        ("programme", "add", "none.toml"),
+        ("programme", "add", "."),
+        ("import", "incidents", "x.csv", "--mapping", "none.toml"),
+        ("nonsense",),
+    ],
+)
+def test_a_wrong_use_is_told_how_it_is_used(run: Run, city: Path, words: tuple[str, ...]) -> None:
+    message = refused(run(*words), code=2)
+    assert "Usage:" in message
+
+
+def test_help_names_every_command(ok: Any) -> None:
+    said = ok("--help")
+    for command in ("demo", "serve", "boundaries", "programme", "import", "record"):
+        assert command in said
+    for command in ("status", "targets", "risk", "select", "report"):
+        assert command in said
+
+
+def test_a_report_of_a_rejected_file_can_be_read_again(
+    ok: Any, city: Path, points: Path, tmp_path: Path
+) -> None:
+    ok("import", "incidents", points, "--rejected", tmp_path / "r.csv", "--json")
+    assert pd.read_csv(tmp_path / "r.csv")["row"].tolist() == [2, 3]
