@@ -383,12 +383,14 @@ class Tracker:
         known, unknown = self._with_edition(named, named["day"])
         points = accepted[accepted["ward"].isna()]
         points = points.assign(edition=self._editions_of(points["day"]))
-        parts, rejected = [known], [unknown]
-        for edition, group in points.groupby("edition"):
-            wards = self.wards(self._edition(str(edition)))
+        parts, rejected = [known.assign(boundaries="")], [unknown]
+        for name, group in points.groupby("edition"):
+            edition = self._edition(str(name))
+            wards = self.wards(edition)
             found = assign_wards(group["lon"].to_numpy(), group["lat"].to_numpy(), wards)
             inside = np.asarray(found.reasons == "", dtype=bool)
-            parts.append(group.assign(ward=found.codes)[inside])
+            here = group.assign(ward=found.codes, boundaries=edition.wards_file.name)
+            parts.append(here[inside])
             rejected.append(_unplaced(group[~inside], found.reasons[~inside]))
         placed = pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True)
         earliest = self.editions()[0].edition if len(accepted) else ""
@@ -704,7 +706,9 @@ class Tracker:
 
     def snapshot(self, as_of: date, known_on: date | None = None) -> Snapshot:
         """Return everything that was true on a day, as known at the end of a day."""
-        moment = None if known_on is None else datetime.combine(known_on, time.max, tzinfo=UTC)
+        moment = None
+        if known_on is not None:  # the end of that day on this machine's clock
+            moment = datetime.combine(known_on, time.max).astimezone()
         return self._once(("snapshot", as_of, moment), lambda: self._snapshot(as_of, moment))
 
     def _snapshot(self, as_of: date, known_on: datetime | None) -> Snapshot:
@@ -762,14 +766,21 @@ class Tracker:
         )
 
     def _on_edition(self, batch: Batch, edition: Edition, wards: gpd.GeoDataFrame) -> pd.DataFrame:
+        """Return a batch's incidents on the wards of an edition.
+
+        Points placed on the same boundaries stay where they are; points placed on others, a sketch
+        of the same edition among them, are placed again.
+        """
         rows = incident_files.read_batch(
-            self.store, batch, ["lon", "lat", "ward", "month", "category", "edition"]
+            self.store, batch, ["lon", "lat", "ward", "month", "category", "edition", "boundaries"]
         )
-        same = rows["edition"].eq(edition.edition)
-        others = rows[~same & rows["lon"].notna()]
+        is_point = rows["lon"].notna()
+        stays = rows["boundaries"].eq(edition.wards_file.name) & is_point
+        stays |= rows["edition"].eq(edition.edition) & ~is_point
+        others = rows[~stays & is_point]
         found = assign_wards(others["lon"].to_numpy(), others["lat"].to_numpy(), wards)
         moved = others.assign(ward=found.codes)
-        return pd.concat([rows[same], moved[moved["ward"].notna()]])
+        return pd.concat([rows[stays], moved[moved["ward"].notna()]])
 
     def index(self, as_of: date) -> pd.DataFrame:
         """Return the severity-weighted months x wards index, complete months up to a day."""
@@ -867,11 +878,12 @@ class Tracker:
         return compare_with_last_year(chosen, list(table.index[table["in_last_year"]]))
 
     def list_of(self, year: int, as_of: date) -> set[str]:
-        """Return the wards on the list of a plan year."""
+        """Return the wards on the list of a plan year, withdrawn ones left out."""
         return {
             state.place.ward
             for state in self.snapshot(as_of).states.values()
-            if state.place and any(e.plan_year == year for e in state.enrolments)
+            if state.place
+            and any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
         }
 
     def propose(

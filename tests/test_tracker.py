@@ -953,3 +953,34 @@ def test_a_hotspot_that_is_not_there_is_said_so(small_city: Tracker) -> None:
     with pytest.raises(NotFound) as missing:
         small_city.hotspot("nowhere", TODAY)
     assert missing.value.reason == "unknown_hotspot"
+
+
+def test_points_placed_on_a_sketch_are_placed_again_on_the_real_boundaries(
+    tmp_path: Path, programme_text: str, boundary_file: Callable[..., Path]
+) -> None:
+    """
+    sketch: everything is ward 00001        real: 00003 00004
+                                                  00001 00002   <- the point
+    """
+    import geopandas as gpd
+    from shapely import box
+
+    tracker = Tracker.open(tmp_path / "store", create=True)
+    tracker.add_programme(programme_text, NOW)
+    real = gpd.read_file(boundary_file())
+    day = date(2025, 7, 1)
+    sketch = gpd.GeoDataFrame(
+        {"code": real["code"], "name": real["name"], "kind": "phuong", "area_km2": 1.0},
+        geometry=[box(106, 10, 106.2, 10.15), *(box(106 + n, 12, 106.5 + n, 13) for n in range(3))],
+        crs="EPSG:4326",
+    ).assign(edition="2025-07-01")
+    tracker.add_schematic_boundaries(sketch, day, NOW)
+    points = tmp_path / "points.csv"
+    points.write_text("lon,lat,date,category\n106.15,10.05,2025-08-01,theft\n", encoding="utf-8")
+    tracker.import_incidents(points, today=date(2026, 1, 1), now=NOW)
+    before = tracker.panel(tracker.editions()[0]).query("count > 0")
+    assert list(before["ward"]) == ["00001"]
+    tracker.add_boundaries(boundary_file(), day, NOW)
+    after = tracker.panel(tracker.editions()[0]).query("count > 0")
+    assert list(after["ward"]) == ["00002"]
+    assert int(after["count"].sum()) == 1

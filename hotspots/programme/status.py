@@ -388,6 +388,15 @@ def _enrolments(state: HotspotState, event: Event) -> tuple[Enrolment, ...]:
                 year=event.plan_year,
             )
         carried = event.type is _E.CARRIED_OVER
+        if carried and event.plan_year < state.enrolments[-1].plan_year:
+            raise MoveRefused(
+                "carried_to_earlier_year",
+                f"{event.hotspot!r} cannot be carried over from the plan of "
+                f"{state.enrolments[-1].plan_year} to that of {event.plan_year}.",
+                hotspot=event.hotspot,
+                year=event.plan_year,
+                last=state.enrolments[-1].plan_year,
+            )
         new = Enrolment(event.hotspot, event.plan_year, event.effective_on, carried)
         return (*state.enrolments, new)
     outcome = _OUTCOMES.get(event.type)

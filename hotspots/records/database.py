@@ -69,6 +69,7 @@ batches = sa.Table(
     sa.Column("rejected", sa.Integer, nullable=False),
     sa.Column("file", sa.Text, nullable=False),
     sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("kind", "sha256"),
 )
 
 settings = sa.Table(

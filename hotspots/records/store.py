@@ -197,11 +197,24 @@ class Store:
             return [Batch(**row) for row in connection.execute(query).mappings()]
 
     def add_batch(self, batch: Batch) -> Batch:
-        """Register an imported file; from here on its rows count."""
+        """Register an imported file; from here on its rows count.
+
+        Raises
+        ------
+        StoreError
+            If another writer has just registered the same rows.
+        """
         values = {key: value for key, value in vars(batch).items() if key != "batch"}
+        same = sa.and_(batches.c.kind == batch.kind, batches.c.sha256 == batch.sha256)
         with self.database.writing() as connection:
-            number = connection.execute(sa.insert(batches).values(**values)).inserted_primary_key
-        return Batch(**{**values, "batch": number[0] if number else 0})
+            if connection.execute(sa.select(batches.c.batch).where(same)).first() is not None:
+                raise StoreError(
+                    "imported_meanwhile",
+                    f"The same rows of {batch.source} were imported meanwhile; nothing was added.",
+                    file=batch.source,
+                )
+            number = connection.execute(sa.insert(batches).values(**values)).lastrowid
+        return Batch(**{**values, "batch": number})
 
     # -- settings
 

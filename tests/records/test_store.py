@@ -28,7 +28,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def batch(file: str, kind: str = "incidents", rows: int = 2) -> Batch:
-    return Batch(0, kind, "f" * 64, "a.csv", NOW.isoformat(), rows, rows, 0, 0, file, False)
+    return Batch(
+        0, kind, sha256_of(file.encode()), "a.csv", NOW.isoformat(), rows, rows, 0, 0, file, False
+    )
 
 
 def edition(day: str, *, schematic: bool = False, source: str = "a.geojson") -> Edition:
@@ -137,6 +139,14 @@ def test_a_batch_that_cannot_be_registered_changes_nothing(store: Store) -> None
     assert [each.file for each in store.batches()] == ["good.parquet"]
     with store.database.reading() as connection:
         assert connection.execute(batches.select()).fetchall()[0].file == "good.parquet"
+
+
+def test_the_same_rows_are_not_registered_twice(store: Store) -> None:
+    store.add_batch(batch("same.parquet"))
+    with pytest.raises(StoreError) as refused:
+        store.add_batch(batch("same.parquet"))
+    assert refused.value.reason == "imported_meanwhile"
+    assert len(store.batches()) == 1
 
 
 # -- editions, programmes, settings
