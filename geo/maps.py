@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,7 @@ def ward_map(
     legend_title: str,
     notice: str = "",
     height_px: int = 560,
+    marked: Collection[str] = (),
 ) -> MapParts:
     """Map of the wards coloured by class, with legend, signs and tooltips, without tiles.
 
@@ -170,6 +171,8 @@ def ward_map(
         Words above the legend and on the map (e.g. "Dữ liệu mô phỏng").
     height_px : int
         Height of the map.
+    marked : collection of str
+        Codes of wards drawn with a heavy border.
 
     Returns
     -------
@@ -188,10 +191,12 @@ def ward_map(
     >>> "\\\\u0026#123;7*7" in parts.scripts[1]
     True
     """
-    _require_columns(wards, [column, *tooltip])
+    _require_columns(wards, [column, *tooltip, *(["code"] if marked else [])])
+    if marked:  # drawn last, so that no neighbour's border lies over theirs
+        wards = wards.iloc[np.argsort(wards["code"].isin(marked), kind="stable")]
     by_key = {each.key: each for each in classes}
     class_of = [by_key.get(value) for value in wards[column]]
-    features = _features(wards, class_of, tooltip)
+    features = _features(wards, class_of, tooltip, marked)
     stem = _stem(features, classes, tooltip, legend_title, notice, height_px)
     far = _far_away(wards)
 
@@ -255,11 +260,15 @@ def _require_columns(wards: gpd.GeoDataFrame, columns: Sequence[str]) -> None:
 
 
 def _features(
-    wards: gpd.GeoDataFrame, class_of: list[MapClass | None], tooltip: Mapping[str, str]
+    wards: gpd.GeoDataFrame,
+    class_of: list[MapClass | None],
+    tooltip: Mapping[str, str],
+    marked: Collection[str],
 ) -> dict[str, Any]:
     """GeoJSON whose only words are escaped values: ids and property names are ours."""
     polygons = shapely.transform(wards.geometry.to_numpy(), lambda xy: np.round(xy, _DIGITS))
     texts = [[_shown(value) for value in wards[column]] for column in tooltip]
+    heavy = wards["code"].isin(marked).tolist() if marked else [False] * len(wards)
     return {
         "type": "FeatureCollection",
         "features": [
@@ -268,6 +277,7 @@ def _features(
                 "id": f"w{row}",
                 "properties": {
                     "colour": NEUTRAL_COLOUR if drawn is None else drawn.colour,
+                    "heavy": heavy[row],
                     **{f"t{number}": column[row] for number, column in enumerate(texts)},
                 },
                 "geometry": shapely.geometry.mapping(polygon),
@@ -358,8 +368,8 @@ def _inset(
 def _style(feature: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "fillColor": feature["properties"]["colour"],
-        "color": _BORDER_COLOUR,
-        "weight": 0.8,
+        "color": "#0b1f33" if feature["properties"]["heavy"] else _BORDER_COLOUR,
+        "weight": 3.5 if feature["properties"]["heavy"] else 0.8,
         "fillOpacity": 0.85,
     }
 

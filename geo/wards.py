@@ -238,6 +238,15 @@ def drawing_copy(wards: gpd.GeoDataFrame, tolerance_m: float = 30.0) -> gpd.GeoD
     return wards.set_geometry(gpd.GeoSeries(drawn, index=wards.index, crs=STORAGE_CRS))
 
 
+def around(wards: gpd.GeoDataFrame, code: str, count: int = 30) -> gpd.GeoDataFrame:
+    """Return a ward and the wards nearest to it, measured between the middles of their boxes."""
+    boxes: npt.NDArray[np.float64] = wards.geometry.bounds.to_numpy()
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    own = middle[wards["code"].eq(code).to_numpy()][0]
+    nearest = np.argsort(np.hypot(*(middle - own).T), kind="stable")[:count]
+    return wards.iloc[np.sort(nearest)]
+
+
 def dense_core(wards: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return the wards of a city's centre, where wards are too small to be seen on a map of all.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
@@ -221,7 +222,7 @@ def record(
 ) -> None:
     """Record one event of a hotspot."""
     with _session(store, lang) as (tracker, say):
-        day, author = _day(on, _today()), by or os.environ.get("USER", "cli")
+        day, author = _day(on, _today()), by or getpass.getuser()
         if event is EventType.CORRECTED:
             written = tracker.correct(
                 hotspot, corrects or "", by=author, now=_now(), today=_today(),
@@ -406,10 +407,12 @@ def _now() -> datetime:
 def _day(text: str | None, otherwise: date) -> date:
     if text is None:
         return otherwise
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a day; write 2025-10-20.") from error
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).date()
+        except ValueError:
+            continue
+    raise typer.BadParameter(f"{text!r} is not a day; write 2025-10-20 or 20/10/2025.")
 
 
 def _kinds(text: str) -> tuple[int, ...]:
@@ -481,7 +484,10 @@ def _headline(name: str, result: TargetResult, say: Texts) -> str:
     if result.interval is None:
         return line
     low, high = say.percent(result.interval.low), say.percent(result.interval.high)
-    return f"{line}\n    {say('target.interval', low=low, high=high)}"
+    interval = say("target.interval", low=low, high=high)
+    if result.count("open"):
+        interval += f" ({say('target.interval_decided')})"
+    return f"{line}\n    {interval}"
 
 
 def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path | None) -> None:
@@ -490,7 +496,7 @@ def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path |
         receipt.rejected.assign(value=values).to_csv(rejected, index=False)
     if as_json:
         reasons = receipt.rejected["reason"].value_counts().to_dict()
-        return _print_json(
+        _print_json(
             {
                 "source": receipt.source, "rows": receipt.rows, "accepted": receipt.accepted,
                 "new": receipt.new, "already_there": receipt.already_there,
@@ -498,9 +504,11 @@ def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path |
                 "placed_on_earliest": receipt.placed_on_earliest,
             }
         )  # fmt: skip
-    for line in receipt_in_words(receipt, say):
-        typer.echo(line)
-    return None
+    else:
+        for line in receipt_in_words(receipt, say):
+            typer.echo(line)
+    if receipt.rows and not receipt.accepted:
+        raise typer.Exit(1)
 
 
 def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[str]:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ import pandas as pd
 from geo.assign import assign_wards
 from geo.maps import MapClass, ward_map
 from geo.wards import (
+    around,
     dense_core,
     drawing_copy,
     feature_collection,
@@ -87,7 +89,7 @@ from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
 from hotspots.snapshot import HotspotFile, Snapshot, WardFile
-from hotspots.text import Texts, texts
+from hotspots.text import LANGUAGES, Texts, texts
 
 DEMONSTRATION = "demonstration"
 _EVENT_NAMESPACE = uuid.UUID("6f1f6f7e-3f0a-4b7e-9d55-2b8f6c1f0a11")
@@ -617,8 +619,17 @@ class Tracker:
             break the rules.
         """
         existing = read_events(self.store.database, hotspot)
-        day = on or _believed_day(existing, event_id) or today
+        if existing and expected_version not in (None, len(existing)):
+            raise changed_meanwhile(existing[-1])
+        believed = _believed_day(existing, event_id)
+        day = on or believed or today
         self._check_days(day, plan_year, today)
+        if day == believed and event is None and plan_year is None and not strike:
+            raise MoveRefused(
+                "correction_changes_nothing",
+                f"The correction changes nothing: the event is on {day} already.",
+                on=day,
+            )
         draft = Event(
             event_id=str(uuid.uuid4()),
             hotspot=hotspot,
@@ -633,8 +644,7 @@ class Tracker:
             strikes=strike,
         )
         check_move(existing, _next(draft, existing))
-        seen = len(existing) if expected_version is None else expected_version
-        return append(self.store.database, [draft], {hotspot: seen})[0]
+        return append(self.store.database, [draft], {hotspot: len(existing)})[0]
 
     def _place_of(self, entry: Entry) -> Place | None:
         if entry.ward is None:
@@ -886,10 +896,32 @@ class Tracker:
             and any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
         }
 
+    def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
+        """Return those of some wards whose hotspot may not be proposed on a day."""
+        taken = {
+            state.place.ward
+            for hotspot, state in self.snapshot(on).states.items()
+            if state.place and EventType.PROPOSED not in self.allowed(hotspot, on)
+        }
+        return [ward for ward in wards if ward in taken]
+
     def propose(
-        self, wards: Sequence[str], year: int, on: date, *, by: str, today: date, now: datetime
+        self,
+        wards: Sequence[str],
+        year: int,
+        on: date,
+        *,
+        by: str,
+        today: date,
+        now: datetime,
+        kinds: tuple[int, ...] = (),
     ) -> tuple[list[Event], dict[str, HotspotsError]]:
         """Write `Proposed` events for wards, the ranking's evidence frozen in them.
+
+        Parameters
+        ----------
+        kinds : tuple of int
+            For hotspots that are new; one that was listed before keeps its own.
 
         Returns
         -------
@@ -906,6 +938,7 @@ class Tracker:
                 recorded_at=now,
                 plan_year=year,
                 ward=ward,
+                kinds=kinds,
                 evidence=_evidence(table, ward, on),
             )
             for ward in wards
@@ -936,24 +969,18 @@ class Tracker:
         """
         say = texts(language)
         snapshot = self.snapshot(as_of)
-        drawings = self._drawings(snapshot, say)
         if kind == "programme":
             files = {name: self.hotspot(name, as_of) for name in snapshot.states}
-            page = programme_page(snapshot, files, drawings, made_on, say)
-        elif kind == "hotspot":
-            page = hotspot_page(snapshot, self.hotspot(which, as_of), drawings, made_on, say)
-        else:
-            page = self._ward_page(snapshot, which, drawings, made_on, say)
-        return render(page)
+            drawings = self._drawings(snapshot, say)
+            return render(programme_page(snapshot, files, drawings, made_on, say))
+        if kind == "hotspot":
+            file = self.hotspot(which, as_of)
+            ward = file.state.place.ward if file.state.place else None
+            drawings = self._drawings(snapshot, say, ward)
+            return render(hotspot_page(snapshot, file, drawings, made_on, say))
+        return render(self._ward_page(snapshot, which, made_on, say))
 
-    def _ward_page(
-        self,
-        snapshot: Snapshot,
-        code: str,
-        drawings: tuple[MapDrawing, ...],
-        made_on: date,
-        say: Texts,
-    ) -> Page:
+    def _ward_page(self, snapshot: Snapshot, code: str, made_on: date, say: Texts) -> Page:
         edition = self.edition_on(snapshot.as_of)
         wards = self.wards(edition).set_index("code")
         if code not in wards.index:
@@ -987,16 +1014,24 @@ class Tracker:
             hotspots=tuple(files),
             monthly=self.monthly(code, snapshot.as_of),
         )
-        return ward_page(snapshot, ward, drawings, made_on, say)
+        return ward_page(snapshot, ward, self._drawings(snapshot, say, code), made_on, say)
 
-    def _drawings(self, snapshot: Snapshot, say: Texts) -> tuple[MapDrawing, ...]:
-        """Draw the wards by their hotspots' stage, and again the centre if its wards are small."""
+    def _drawings(
+        self, snapshot: Snapshot, say: Texts, subject: str | None = None
+    ) -> tuple[MapDrawing, ...]:
+        """Draw the wards by their hotspots' stage.
+
+        For a report on one ward, it and its surroundings; otherwise all wards, and again the
+        centre if its wards are too small to be seen among all.
+        """
         edition = snapshot.edition
         if edition is None:
             return ()
         wards = self._once(
             ("drawing", edition.wards_file), lambda: drawing_copy(self.wards(edition), 60.0)
         )
+        if subject in set(wards["code"]):
+            return (self._drawing("", around(wards, str(subject)), snapshot, say, 420, subject),)
         core = dense_core(wards)
         whole = self._drawing("", wards, snapshot, say, 600)
         if core.empty:
@@ -1004,9 +1039,19 @@ class Tracker:
         return (whole, self._drawing(say("overview.fit_core"), core, snapshot, say, 520))
 
     def _drawing(
-        self, caption: str, wards: gpd.GeoDataFrame, snapshot: Snapshot, say: Texts, height_px: int
+        self,
+        caption: str,
+        wards: gpd.GeoDataFrame,
+        snapshot: Snapshot,
+        say: Texts,
+        height_px: int,
+        subject: str | None = None,
     ) -> MapDrawing:
-        stage = wards["code"].map(lambda code: snapshot.ward_stage.get(code, "not_listed"))
+        stage = pd.Series(
+            [snapshot.ward_stage.get(code, "not_listed") for code in wards["code"]],
+            index=wards.index,
+            dtype=object,
+        )
         label_of = {key: say(f"stage.{key}") for key in STAGE_STYLE}
         parts = ward_map(
             wards.assign(stage=stage, label=stage.map(label_of)),
@@ -1019,6 +1064,7 @@ class Tracker:
             legend_title=say("stage.title"),
             notice=" · ".join(notices(snapshot, say)),
             height_px=height_px,
+            marked=() if subject is None else (subject,),
         )
         return MapDrawing(caption, parts.css, parts.html, parts.scripts)
 
@@ -1056,7 +1102,8 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
     given = {name: _plain(cells.get(name, "")) for name in _EVENT_COLUMNS}
     if not given["hotspot"]:
         raise IntakeError("hotspot_missing", "The row names no hotspot.")
-    if given["event"] not in set(EventType) - {EventType.CORRECTED}:
+    event = _event_names().get(given["event"].casefold())
+    if event is None:
         raise IntakeError(
             "unknown_event",
             f"{given['event']!r} is not an event; allowed: {', '.join(EventType)}.",
@@ -1065,7 +1112,7 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
     content = "|".join(f"{name}={value}" for name, value in given.items())
     return Entry(
         hotspot=given["hotspot"],
-        event=EventType(given["event"]),
+        event=event,
         on=_read_date(given["on"]),
         by=given["by"] or "import",
         recorded_at=now,
@@ -1075,6 +1122,17 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
         kinds=tuple(k for part in given["kinds"].split("+") if (k := _read_whole(part))),
         event_id=str(uuid.uuid5(_EVENT_NAMESPACE, content)),
     )
+
+
+@cache
+def _event_names() -> dict[str, EventType]:
+    """Return what a file may call an event: its code, or its name in either language."""
+    return {
+        name.casefold(): event
+        for event in EventType
+        if event is not EventType.CORRECTED
+        for name in (str(event), *(texts(language)(f"event.{event}") for language in LANGUAGES))
+    }
 
 
 def _read_whole(text: str) -> int | None:

@@ -207,7 +207,7 @@ def test_a_file_of_events_is_imported_and_its_refusals_said_in_the_language(
     )
     said = ok("import", "status", path)
     assert "bước này không được phép vào lúc đó" in said
-    assert "«Đưa ra khỏi danh sách» ngày 21/10/2025" in said
+    assert "«Đưa ra khỏi diện» ngày 21/10/2025" in said
     assert "the step is not allowed" in ok("import", "status", path, "--lang", "en")
     assert json.loads(ok("import", "status", path, "--json"))["reasons"] == {"move_not_allowed": 1}
 
@@ -423,7 +423,7 @@ def test_boundaries_with_bad_rows_say_which_and_why(
     [
         ("record", "a", "Praised", "--on", "2025-10-20"),
         ("record", "a", "Designated"),
-        ("record", "a", "Designated", "--on", "20/10/2025"),
+        ("record", "a", "Designated", "--on", "20-10-2025"),
         ("record", "a", "Designated", "--on", "2025-10-20", "--kinds", "one"),
         ("status", "--as-of", "yesterday"),
         ("risk", "--horizon", "7"),

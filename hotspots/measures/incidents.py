@@ -183,9 +183,9 @@ def clean_counts(
     whole = given.str.fullmatch(_WHOLE_NUMBER).astype(bool)
     reasons.add(~whole, "not_a_count", given)
     table["count"] = pd.to_numeric(given.where(whole, "0")).astype(np.int64).to_numpy()
-    cells = table[["ward", "month", "category"]]
-    named = table["ward"] + " " + table["month"] + " " + table["category"]
-    reasons.add(cells.duplicated(), "cell_given_twice", named)
+    cells = table["ward"] + " " + table["month"] + " " + table["category"]
+    again = cells.where(reasons.none, None).duplicated() & reasons.none
+    reasons.add(again, "cell_given_twice", cells)
     accepted, rejected = reasons.split(table)
     return CleanedIncidents(accepted.drop(columns="day"), rejected)
 
@@ -201,6 +201,12 @@ class _Reasons:
         new = np.asarray(bad, dtype=bool) & (self._codes == "")
         self._codes[new] = code
         self._values[new] = values.to_numpy(dtype=object)[new]
+
+    @property
+    def none(self) -> np.ndarray:
+        """Which rows have no reason against them so far."""
+        nothing: np.ndarray = self._codes == ""
+        return nothing
 
     def split(self, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         good = self._codes == ""

@@ -6,8 +6,8 @@
   day, those without a relapse by that day. **Cohort** reading of a plan year: of those transformed
   in that plan, without relapse by the end of the following year.
 
-A verdict is `met`, `not_met` or `cannot_be_measured`; beside it stands whether the interval lies
-wholly on one side of the target (`data_can_tell`), for with twelve hotspots it seldom does.
+A verdict is `met`, `not_met` or `cannot_be_measured`; beside it stands whether the exact interval
+lies wholly on one side of the target (`data_can_tell`), for with twelve hotspots it seldom does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import sqrt
 
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from hotspots.programme.status import Enrolment, HotspotState, Watch
 
@@ -51,7 +51,7 @@ class TargetResult:
     why : str
         Code of the reason for the verdict.
     data_can_tell : bool
-        Whether the interval lies wholly on one side of the target.
+        Whether the exact (Clopper-Pearson) 95 % interval lies wholly on one side of the target.
     behind : dict of str to tuple of str
         The hotspots behind each part of the number.
     """
@@ -196,6 +196,17 @@ def _reaches(part: int, whole: int, target: float) -> bool:
     return part >= target * whole - 1e-9
 
 
+def _exact_excludes(part: int, whole: int, target: float) -> bool:
+    """Tell whether the exact 95 % interval lies wholly on one side of the target.
+
+    Clopper and Pearson (1934), Biometrika 26, 404-413: stricter than Wilson, which would call one
+    hotspot of one enough.
+    """
+    low = float(beta.ppf(0.025, part, whole - part + 1)) if part else 0.0
+    high = float(beta.ppf(0.975, part + 1, whole - part)) if part < whole else 1.0
+    return not low < target <= high
+
+
 def _by_outcome(enrolments: Iterable[Enrolment]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {
         name: [] for name in ("transformed", "not_transformed", "open", "withdrawn", "carried_over")
@@ -224,7 +235,7 @@ def _result(
     behind: dict[str, tuple[str, ...]],
 ) -> TargetResult:
     interval = wilson(part, decided) if decided else None
-    tells = interval is not None and not interval.low < target <= interval.high
+    tells = decided > 0 and _exact_excludes(part, decided, target)
     return TargetResult(
         reading=reading,
         target=target,

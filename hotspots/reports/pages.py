@@ -97,16 +97,15 @@ def ward_page(
     if ward.rank is not None:
         rank, wards = ward.rank
         facts.append((say("column.rank"), say("report.ward_rank", rank=rank, wards=wards)))
-    kind = say(f"word.{ward.kind}") if ward.kind else ""
     own = Section(
-        title=f"{kind} {ward.name}".strip(),
+        title=say.ward(ward.kind, ward.name),
         facts=tuple(facts),
         sentences=sentences,
         figure="" if ward.monthly.empty else svg(monthly_chart(ward.monthly, (), say)),
     )
     return _page(
         snapshot,
-        say("report.ward_title", kind=kind.lower(), name=ward.name),
+        say("report.ward_title", name=say.ward(ward.kind, ward.name)),
         drawings,
         made_on,
         say,
@@ -283,5 +282,6 @@ def _page(
         drawings=drawings,
         table=table,
         sections=sections,
+        on_one=not cards,
         head=say("report.head", count=str(snapshot.head.count), hash=snapshot.head.hash),
     )

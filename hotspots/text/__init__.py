@@ -94,6 +94,11 @@ class Texts:
         """Write a month given as 2025-10."""
         return f"{month[5:7]}/{month[:4]}"
 
+    def ward(self, kind: str, name: str) -> str:
+        """Write a ward's name with its kind in front, once."""
+        word = self(f"word.{kind}") if kind else ""
+        return name if name.casefold().startswith(word.casefold()) else f"{word} {name}"
+
     def reason(self, code: str, facts: Mapping[str, float | str]) -> str:
         """Say why, from a reason's code and facts (`hotspots.measures.reasons`)."""
         if code == "trend":

@@ -73,9 +73,9 @@ def now() -> datetime:
 
 
 def as_of() -> date:
-    """Return the day the session looks at."""
+    """Return the day the session looks at; nobody can look past today."""
     chosen = answer("as_of", None)
-    return chosen if isinstance(chosen, date) else tracker().default_day(today())
+    return min(chosen, today()) if isinstance(chosen, date) else tracker().default_day(today())
 
 
 def snapshot() -> Snapshot:

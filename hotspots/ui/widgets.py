@@ -17,6 +17,7 @@ import streamlit as st
 from geo.errors import GeoError
 from hotspots.errors import HotspotsError
 from hotspots.measures.targets import TargetResult
+from hotspots.programme.plan import Programme
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import Cells
 from hotspots.reports.pages import notices, target_card
@@ -69,7 +70,13 @@ def frame() -> bool:
 
 
 def _notice(snapshot: Snapshot, say: Texts) -> None:
-    """Say on every screen what is simulated or sketched."""
+    """Say on every screen which day it shows, and what is simulated or sketched."""
+    with st.container(horizontal=True):
+        st.badge(say("report.as_of", day=snapshot.as_of), icon=":material/event:", color="blue")
+        _simulated(snapshot, say)
+
+
+def _simulated(snapshot: Snapshot, say: Texts) -> None:
     shown = notices(snapshot, say)
     if not shown:
         return
@@ -98,13 +105,12 @@ def language_picker() -> None:
 
 def day_picker(say: Texts) -> None:
     """Let the person choose the day looked at."""
-    today = session.today()
     remembered(
         "as_of",
         lambda key: st.date_input(
             say("app.as_of"),
-            min_value=date(2015, 1, 1),
-            max_value=today,
+            min_value=date(1990, 1, 1),
+            max_value=date(2100, 12, 31),
             format="DD/MM/YYYY",
             help=say("app.as_of_help"),
             key=key,
@@ -138,6 +144,18 @@ def choose(
         name,
         lambda key: st.selectbox(label, options, format_func=shown, key=key, **more),
         start=options[0],
+    )
+
+
+def kinds_picker(name: str, programme: Programme, say: Texts) -> list[int]:
+    """Ask for the kinds of a hotspot."""
+    kinds = programme.kinds
+    return st.multiselect(
+        say("record.kinds"),
+        list(kinds),
+        format_func=lambda kind: f"{kind}. {kinds[kind].of(say.language)}",
+        placeholder=say("record.kinds_help"),
+        key=name,
     )
 
 

@@ -91,7 +91,7 @@ def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
     test.session_state["record.hotspot"] = hotspot
     test.session_state["widget:record.hotspot"] = hotspot
     test.run()
-    test.text_input[0].input("Người thứ hai").run()
+    test.text_input[0].input("Người thứ hai")
     moment = datetime(2026, 10, 31, 12, tzinfo=UTC)
     first = Entry(hotspot, EventType.WITHDRAWN, date(2026, 10, 30), "Người thứ nhất", moment)
     tracker.record(first, today=date(2026, 10, 31))
@@ -113,10 +113,48 @@ def test_a_second_click_on_save_writes_nothing_twice(
     test.session_state["record.hotspot"] = hotspot
     test.session_state["widget:record.hotspot"] = hotspot
     test.run()
-    test.text_input[0].input("Cán bộ").run()
+    test.text_input[0].input("Cán bộ")
     test.button(key="record.save").click().run()
     assert test.success
     assert tracker.version(hotspot) == before + 1
+
+
+def test_an_event_in_the_future_is_refused_in_words_and_nothing_is_written(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = demonstration_copy
+    before = len(tracker.latest_events(10_000))
+    test = opened("record", tracker.store.root, monkeypatch)
+    day = test.main.date_input[0]
+    day.set_value(date(2099, 1, 1)).run()
+    test.text_input[0].input("Cán bộ")
+    test.button(key="record.save").click().run()
+    assert "tương lai" in test.error[0].value
+    assert len(tracker.latest_events(10_000)) == before
+
+
+def test_an_event_without_author_is_refused(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = opened("record", demonstration_copy.store.root, monkeypatch)
+    test.button(key="record.save").click().run()
+    assert texts("vi")("record.by_missing")[:-1] in test.error[0].value
+
+
+def test_proposing_says_which_wards_cannot_be_proposed_and_writes_the_others(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = demonstration_copy
+    test = opened("selection", tracker.store.root, monkeypatch)
+    assert "Không thể đề xuất" in test.info[0].value
+    button = next(b for b in test.button if "Đề xuất" in b.label)
+    wanted = int(button.label.split("(")[1].rstrip(")"))
+    test.text_input[0].input("Phòng tham mưu")
+    button.click().run()
+    assert str(wanted) in test.success[0].value
+    written = tracker.latest_events(wanted)
+    assert {str(event.type) for event in written} == {"Proposed"}
+    assert all(event.evidence["rank"] for event in written)
 
 
 def test_text_of_users_is_shown_by_markdown_as_it_stands() -> None:

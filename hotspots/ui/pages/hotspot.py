@@ -22,6 +22,7 @@ def show() -> None:
         st.info(say("hotspot.none"))
         return
     chosen = widgets.choose("hotspot", say("hotspot.choose"), list(names), names.__getitem__)
+    st.session_state["record.hotspot"] = chosen
     file = session.tracker().hotspot(chosen, snapshot.as_of)
     _facts(file, snapshot, say)
     _counts(file, say)

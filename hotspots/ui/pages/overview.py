@@ -53,11 +53,19 @@ def _map(snapshot: Snapshot, say: Texts) -> None:
         selected=st.session_state.get(WARD),
         notice=" · ".join(widgets.notices(snapshot, say)),
         legend_title=say("stage.title"),
-        height_px=680,
+        height_px=600,
         texts=widgets.map_texts(say),
     )
     if clicked is not None:
-        st.session_state[WARD] = clicked
+        _select(clicked, snapshot)
+
+
+def _select(ward: str, snapshot: Snapshot) -> None:
+    """Look at a ward; its hotspot is what the other pages begin with."""
+    st.session_state[WARD] = ward
+    here = snapshot.hotspots.index[snapshot.hotspots["ward"] == ward]
+    if len(here):
+        st.session_state["hotspot"] = st.session_state["record.hotspot"] = str(here[0])
 
 
 def _details(snapshot: Snapshot, say: Texts) -> dict[str, str]:
@@ -110,7 +118,7 @@ def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> N
     with st.container(border=True):
         name, level = st.columns([3, 2], vertical_alignment="center")
         if name.button(row["name"], key=f"risk:{hotspot}", type="tertiary"):
-            st.session_state[WARD] = row["ward"]
+            _select(row["ward"], snapshot)
             st.rerun(scope="fragment")
         with level:
             widgets.alarm_badge(row["alarm"], say)
@@ -128,9 +136,8 @@ def _ward_panel(ward: str, snapshot: Snapshot, say: Texts) -> None:
         st.session_state.pop(WARD)
         st.rerun(scope="fragment")
     facts = wards.loc[ward]
-    kind = say(f"word.{facts['kind']}") if facts["kind"] else ""
     title, close = st.columns([4, 1], vertical_alignment="center")
-    title.subheader(widgets.plain(f"{kind} {facts['name']}".strip()))
+    title.subheader(widgets.plain(say.ward(facts["kind"], facts["name"])))
     if close.button(say("overview.reset"), key="reset", type="tertiary"):
         st.session_state.pop(WARD)
         st.rerun(scope="fragment")
@@ -173,8 +180,10 @@ def _counts(ward: str, here: pd.DataFrame, snapshot: Snapshot, say: Texts) -> No
     if monthly.empty:
         st.caption(say("overview.no_counts"))
         return
-    recent = monthly[monthly["month"].isin(sorted(monthly["month"].unique())[-12:])]
-    st.caption(say("overview.last12", count=int(recent["count"].sum())))
+    months = sorted(monthly["month"].unique())[-12:]
+    count = int(monthly.loc[monthly["month"].isin(months), "count"].sum())
+    span = {"first": say.month(months[0]), "last": say.month(months[-1])}
+    st.caption(say("overview.last12", count=count, **span))
     events = [
         event
         for hotspot in here.index

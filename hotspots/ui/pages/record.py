@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import streamlit as st
 
@@ -25,7 +26,6 @@ def show() -> None:
     say = session.say()
     st.title(say("record.title"))
     st.caption(say("record.intro"))
-    _last_message()
     mode = widgets.remembered(
         "record.mode",
         lambda key: st.segmented_control(
@@ -39,6 +39,7 @@ def show() -> None:
         start="existing",
     )
     {"existing": _existing, "new": _new, "correct": _correct}[mode](say)
+    _last_message()
     _latest(say)
 
 
@@ -46,26 +47,22 @@ def _existing(say: Texts) -> None:
     hotspot = _hotspot(say)
     if hotspot is None:
         return
-    left, right = st.columns(2, gap="medium")
-    with left:
-        on = _day(say)
-        _status_on(hotspot, on, say)
-        allowed = session.tracker().allowed(hotspot, on)
-        if not allowed:
-            st.warning(say("record.nothing_allowed"))
-            return
-        event = st.radio(
-            say("record.event"), allowed, format_func=lambda event: say(f"event.{event}")
-        )
-        plan_year = _plan_year(event, on, say)
-    with right:
-        by, note = _author(say), _note(say)
-        st.session_state[_SEEN] = session.tracker().version(hotspot)
-        _button(
-            say("record.save"),
-            say,
-            lambda seen: _save(hotspot, event, on, by, note, plan_year, None, (), seen, say),
-        )
+    on = _day(say)
+    _status_on(hotspot, on, say)
+    allowed = session.tracker().allowed(hotspot, on)
+    if not allowed:
+        st.warning(say("record.nothing_allowed"))
+        return
+    st.session_state[_SEEN] = session.tracker().version(hotspot)
+    with st.form("record.existing", enter_to_submit=False):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _event(allowed, f"{hotspot}:{on}", say)
+            if NEEDS_PLAN_YEAR & set(allowed):
+                _plan_year(on, say)
+        with right:
+            _author_and_note(say)
+        _button("record.save", say, _save_existing)
 
 
 def _new(say: Texts) -> None:
@@ -75,44 +72,21 @@ def _new(say: Texts) -> None:
         return
     wards = tracker.wards(snapshot.edition)
     names = {
-        str(code): f"{say('word.' + kind) if kind else ''} {name} ({code})".strip()
+        str(code): f"{say.ward(kind, name)} ({code})"
         for code, kind, name in zip(wards["code"], wards["kind"], wards["name"], strict=True)
     }
-    left, right = st.columns(2, gap="medium")
-    with left:
-        ordered = sorted(names, key=names.__getitem__)
-        ward = widgets.choose("record.ward", say("record.ward"), ordered, names.__getitem__)
-        on = _day(say)
-        options = (EventType.PROPOSED, EventType.DESIGNATED)
-        event = st.radio(
-            say("record.event"), options, format_func=lambda event: say(f"event.{event}")
-        )
-        plan_year = _plan_year(event, on, say)
-    with right:
-        kinds = snapshot.programme.kinds
-        chosen = st.multiselect(
-            say("record.kinds"),
-            list(kinds),
-            format_func=lambda kind: f"{kind}. {kinds[kind].of(say.language)}",
-        )
-        by, note = _author(say), _note(say)
-        st.session_state[_SEEN] = tracker.version(f"{ward}-{plan_year}")
-        _button(
-            say("record.save"),
-            say,
-            lambda seen: _save(
-                f"{ward}-{plan_year}",
-                event,
-                on,
-                by,
-                note,
-                plan_year,
-                ward,
-                tuple(sorted(chosen)),
-                seen,
-                say,
-            ),
-        )
+    ordered = sorted(names, key=names.__getitem__)
+    widgets.choose("record.ward", say("record.ward"), ordered, names.__getitem__)
+    on = _day(say)
+    with st.form("record.new", enter_to_submit=False):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _event((EventType.PROPOSED, EventType.DESIGNATED), "new", say)
+            _plan_year(on, say)
+            widgets.kinds_picker("record.kinds", snapshot.programme, say)
+        with right:
+            _author_and_note(say)
+        _button("record.save", say, _save_new)
 
 
 def _correct(say: Texts) -> None:
@@ -121,113 +95,147 @@ def _correct(say: Texts) -> None:
         return
     file = session.tracker().hotspot(hotspot, session.today())
     named = {event.event_id: _event_line(event, say) for event in file.events}
-    left, right = st.columns(2, gap="medium")
-    with left:
-        which = widgets.choose(
-            "record.which", say("record.which"), list(reversed(named)), named.__getitem__
-        )
-        how = st.radio(
-            say("record.correct_what"),
-            ("date", "strike"),
-            format_func=lambda how: say(f"record.correct_{how}"),
-        )
-        event = next(event for event in file.events if event.event_id == which)
-        day = event.effective_on
-        if how == "date":
-            day = st.date_input(
+    if not named:
+        st.info(say("record.nothing_to_correct"))
+        return
+    which = widgets.choose(
+        "record.which", say("record.which"), list(reversed(named)), named.__getitem__
+    )
+    event = next(event for event in file.events if event.event_id == which)
+    st.session_state[_SEEN] = session.tracker().version(hotspot)
+    with st.form("record.correct", enter_to_submit=False):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.radio(
+                say("record.correct_what"),
+                ("date", "strike"),
+                format_func=lambda how: say(f"record.correct_{how}"),
+                key="record.how",
+            )
+            st.date_input(
                 say("record.new_date"),
                 value=event.effective_on,
-                max_value=session.today(),
+                min_value=date(1990, 1, 1),
+                max_value=date(2100, 12, 31),
                 format="DD/MM/YYYY",
-                key=f"correct:{which}",
+                key=f"record.new_date:{which}",
             )
-    with right:
-        by = _author(say)
-        reason = st.text_area(say("record.reason"), help=say("record.note_help"), max_chars=500)
-        st.session_state[_SEEN] = session.tracker().version(hotspot)
-        _button(
-            say("record.save_correction"),
-            say,
-            lambda seen: _save_correction(hotspot, which, day, how, by, reason, seen, say),
-        )
+        with right:
+            _author_and_note(say, reason=True)
+        _button("record.save_correction", say, _save_correction)
 
 
-# -- saving: in a callback, so that what the person saw is what is compared with the store
+# -- saving: in the form's callback, from what the form holds at that moment, so that nothing typed
+# is lost and what the person saw is what is compared with the store
 
 
-def _button(label: str, say: Texts, save: Callable[[int], str]) -> None:
-    st.button(label, type="primary", key="record.save", on_click=_saving, args=(save, say))
+def _button(label: str, say: Texts, save: Callable[[Texts], str]) -> None:
+    st.form_submit_button(
+        say(label), type="primary", key="record.save", on_click=_saving, args=(save, say)
+    )
 
 
-def _saving(save: Callable[[int], str], say: Texts) -> None:
+def _saving(save: Callable[[Texts], str], say: Texts) -> None:
     try:
-        done = save(st.session_state.get(_SEEN, 0))
+        done = save(say)
     except HotspotsError as error:
         st.session_state[_MESSAGE] = ("error", say.error(error))
         return
     st.session_state[_MESSAGE] = ("success", done)
     st.session_state.pop(_DRAFT, None)
-    st.session_state.pop(session.widget_key("record.note"), None)
-    st.session_state.pop("record.note", None)
+    for used in ("record.note", session.widget_key("record.note")):
+        st.session_state.pop(used, None)
+
+
+def _form(name: str) -> Any:
+    """Return what a field of the page holds now."""
+    return st.session_state.get(session.widget_key(name), st.session_state.get(name))
+
+
+def _save_existing(say: Texts) -> str:
+    hotspot, on = str(_form("record.hotspot")), _chosen_day(say)
+    event = EventType(_form(f"record.event:{hotspot}:{on}"))
+    return _save(hotspot, event, on, say, expected=st.session_state.get(_SEEN))
+
+
+def _save_new(say: Texts) -> str:
+    ward, on = str(_form("record.ward")), _chosen_day(say)
+    event = EventType(_form("record.event:new"))
+    kinds = tuple(sorted(_form("record.kinds") or ()))
+    hotspot = f"{ward}-{_form('record.plan_year')}"
+    return _save(hotspot, event, on, say, expected=0, ward=ward, kinds=kinds)
 
 
 def _save(
     hotspot: str,
     event: EventType,
     on: date,
-    by: str,
-    note: str,
-    plan_year: int | None,
-    ward: str | None,
-    kinds: tuple[int, ...],
-    seen: int,
     say: Texts,
+    *,
+    expected: int | None,
+    ward: str | None = None,
+    kinds: tuple[int, ...] = (),
 ) -> str:
-    _require_author(by, say)
     entry = Entry(
         hotspot=hotspot,
         event=event,
         on=on,
-        by=by,
+        by=_chosen_author(say),
         recorded_at=session.now(),
-        note=note,
-        plan_year=plan_year if event in NEEDS_PLAN_YEAR else None,
+        note=str(_form("record.note") or ""),
+        plan_year=_form("record.plan_year") if event in NEEDS_PLAN_YEAR else None,
         ward=ward,
         kinds=kinds,
         event_id=_draft_id(),
     )
-    written = session.tracker().record(entry, today=session.today(), expected_version=seen)
+    written = session.tracker().record(entry, today=session.today(), expected_version=expected)
     return say(
         "record.saved",
         event=say(f"event.{event}"),
-        hotspot=hotspot,
+        hotspot=_title(hotspot),
         on=on,
         by=written.recorded_by,
         at=written.recorded_at.astimezone(),
     )
 
 
-def _save_correction(
-    hotspot: str, which: str, day: date, how: str, by: str, reason: str, seen: int, say: Texts
-) -> str:
-    _require_author(by, say)
+def _save_correction(say: Texts) -> str:
+    hotspot, which = str(_form("record.hotspot")), str(_form("record.which"))
+    strike = _form("record.how") == "strike"
+    by, day = _chosen_author(say), _form(f"record.new_date:{which}")
     session.tracker().correct(
         hotspot,
         which,
         by=by,
         now=session.now(),
         today=session.today(),
-        reason=reason,
-        on=day,
-        strike=how == "strike",
-        expected_version=seen,
+        reason=str(_form("record.note") or ""),
+        on=None if strike else day,
+        strike=strike,
+        expected_version=st.session_state.get(_SEEN),
     )
-    return say("record.corrected", hotspot=hotspot)
+    key = "record.struck" if strike else "record.moved"
+    return say(key, hotspot=_title(hotspot), on=day, by=by)
 
 
-def _require_author(by: str, say: Texts) -> None:
+def _title(hotspot: str) -> str:
+    names = widgets.hotspot_names(session.tracker().snapshot(session.today()))
+    return names.get(hotspot, hotspot)
+
+
+def _chosen_author(say: Texts) -> str:
+    by = str(_form("record.by") or "")
+    st.session_state["record.by"] = by
     if not by.strip():
         raise HotspotsError("by_missing", say("record.by_missing"))
+    return by
+
+
+def _chosen_day(say: Texts) -> date:
+    day = _form(_day_name())
+    if not isinstance(day, date):
+        raise HotspotsError("day_missing", say("error.day_missing"))
+    return day
 
 
 def _draft_id() -> str:
@@ -254,17 +262,33 @@ def _hotspot(say: Texts) -> str | None:
     return widgets.choose("record.hotspot", say("record.hotspot"), list(names), names.__getitem__)
 
 
+def _day_name() -> str:
+    """Return where the day is remembered: another day looked at asks anew."""
+    return f"record.on:{session.as_of()}"
+
+
 def _day(say: Texts) -> date:
-    return widgets.remembered(
-        "record.on",
+    """Ask for the day; one in the future is refused on saving, in words."""
+    day = widgets.remembered(
+        _day_name(),
         lambda key: st.date_input(
             say("record.on"),
-            min_value=date(2015, 1, 1),
-            max_value=session.today(),
+            min_value=date(1990, 1, 1),
+            max_value=date(2100, 12, 31),
             format="DD/MM/YYYY",
             key=key,
         ),
         start=session.as_of(),
+    )
+    return day if isinstance(day, date) else session.as_of()
+
+
+def _event(allowed: Sequence[EventType], about: str, say: Texts) -> None:
+    st.radio(
+        say("record.event"),
+        [str(event) for event in allowed],
+        format_func=lambda event: say(f"event.{event}"),
+        key=f"record.event:{about}",
     )
 
 
@@ -273,30 +297,34 @@ def _status_on(hotspot: str, on: date, say: Texts) -> None:
     st.caption(say("record.status_now", on=on, status=say(f"status.{state.status}")))
 
 
-def _plan_year(event: EventType, on: date, say: Texts) -> int | None:
-    if event not in NEEDS_PLAN_YEAR:
-        return None
+def _plan_year(on: date, say: Texts) -> None:
     years = session.tracker().programme().years
-    likely = on.year + 1 if event is EventType.PROPOSED and on.month > 6 else on.year
+    likely = on.year + 1 if on.month > 6 else on.year
     start = years.index(likely) if likely in years else 0
-    return int(st.selectbox(say("record.plan_year"), years, index=start))
+    st.selectbox(
+        say("record.plan_year"),
+        years,
+        index=start,
+        key="record.plan_year",
+        help=say("record.plan_year_help"),
+    )
 
 
-def _author(say: Texts) -> str:
-    return widgets.remembered(
+def _author_and_note(say: Texts, *, reason: bool = False) -> None:
+    widgets.remembered(
         "record.by",
         lambda key: st.text_input(
             say("record.by"), help=say("record.by_help"), max_chars=80, key=key
         ),
         start="",
     )
-
-
-def _note(say: Texts) -> str:
-    return widgets.remembered(
+    widgets.remembered(
         "record.note",
         lambda key: st.text_area(
-            say("record.note"), help=say("record.note_help"), max_chars=500, key=key
+            say("record.reason" if reason else "record.note"),
+            help=say("record.note_help"),
+            max_chars=500,
+            key=key,
         ),
         start="",
     )
@@ -308,10 +336,11 @@ def _event_line(event: Event, say: Texts) -> str:
 
 def _latest(say: Texts) -> None:
     st.subheader(say("record.last_events"))
+    names = widgets.hotspot_names(session.tracker().snapshot(session.today()))
     rows = [
         {
             say("column.recorded_at"): say.show(event.recorded_at.astimezone()),
-            say("column.hotspot"): event.hotspot,
+            say("column.hotspot"): names.get(event.hotspot, event.hotspot),
             say("column.event"): say(f"event.{event.type}"),
             say("column.on"): say.day(event.effective_on),
             say("column.by"): event.recorded_by,

@@ -73,7 +73,7 @@ def _ward_names(snapshot: Snapshot) -> dict[str, str]:
 
 def _result(kind: str, which: str, snapshot: Snapshot, say: Texts) -> None:
     try:
-        with st.spinner(say("report.make"), show_time=True):
+        with st.spinner(say("report.making")):
             page = _page(_asked(kind, which, snapshot, say))
     except (HotspotsError, GeoError) as error:
         widgets.problem(error, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
@@ -33,13 +34,13 @@ def show() -> None:
     with left:
         st.subheader(say("selection.ranking"))
         st.caption(say("selection.pick_help"))
-        chosen = _pick(table, year, count, say)
+        chosen = _pick(table, year, count, snapshot, say)
     with right:
         st.subheader(say("selection.map"))
         _map(table, chosen, snapshot, say)
         _compare(table, chosen, say)
     _reasons(table, chosen, say)
-    _propose(chosen, year, snapshot.as_of, say)
+    _propose(table, chosen, year, snapshot, say)
 
 
 def _questions(snapshot: Snapshot, say: Texts) -> tuple[int, int]:
@@ -60,8 +61,12 @@ def _questions(snapshot: Snapshot, say: Texts) -> tuple[int, int]:
     return year, int(count)
 
 
-def _pick(table: pd.DataFrame, year: int, count: int, say: Texts) -> list[str]:
-    """Show the ranking with a box to tick on each ward; the first K are ticked to begin with."""
+def _pick(table: pd.DataFrame, year: int, count: int, snapshot: Snapshot, say: Texts) -> list[str]:
+    """Show the ranking with a box to tick on each ward; the first K are ticked to begin with.
+
+    The ticks are kept for when the page is left: they are what the table begins with next time,
+    while it is shown only the person changes it.
+    """
     names = {
         "choose": say("column.choose"),
         "rank": say("column.rank"),
@@ -69,34 +74,45 @@ def _pick(table: pd.DataFrame, year: int, count: int, say: Texts) -> list[str]:
         "score": say("column.score"),
         "last12": say("column.last12"),
         "mean36": say("column.mean36"),
-        "in_last_year": say("column.in_last_year"),
+        "stage": say("column.status"),
+    }
+    place = f"{year}:{count}:{snapshot.as_of}"
+    key = f"selection.editor:{place}:{say.language}"
+    kept, start = f"selection.kept:{place}", f"selection.start:{place}"
+    if key not in st.session_state:
+        st.session_state[start] = st.session_state.get(kept, list(table.index[:count]))
+    stages = {
+        ward: say(f"stage.{stage}")
+        for ward, stage in snapshot.ward_stage.items()
+        if stage != "not_listed"
     }
     shown = pd.DataFrame(
         {
-            "choose": table["rank"] <= count,
+            "choose": table.index.isin(st.session_state[start]),
             "rank": table["rank"],
             "name": table["name"],
             "score": [say.number(value) for value in table["score"]],
             "last12": [say.number(value) for value in table["last12"]],
             "mean36": [say.number(value) for value in table["mean36"]],
-            "in_last_year": ["✓" if listed else "" for listed in table["in_last_year"]],
+            "stage": [stages.get(str(ward), "") for ward in table.index],
         },
         index=table.index,
     )
+    widths = {"choose": 60, "rank": 52, "name": 130, "score": 70, "last12": 95, "mean36": 95}
     edited = st.data_editor(
         shown.rename(columns=names),
         disabled=[label for column, label in names.items() if column != "choose"],
         hide_index=True,
         column_config={
-            names["choose"]: st.column_config.CheckboxColumn(width=64),
-            names["rank"]: st.column_config.NumberColumn(width=56),
-            names["name"]: st.column_config.TextColumn(width="medium"),
+            names[column]: st.column_config.Column(width=width) for column, width in widths.items()
         },
         height=560,
         width="stretch",
-        key=f"selection.editor:{year}:{count}:{say.language}",
+        key=key,
     )
-    return [str(code) for code in edited.index[edited[names["choose"]]]]
+    chosen = [str(code) for code in edited.index[edited[names["choose"]]]]
+    st.session_state[kept] = chosen
+    return chosen
 
 
 def _map(table: pd.DataFrame, chosen: list[str], snapshot: Snapshot, say: Texts) -> None:
@@ -142,38 +158,57 @@ def _reasons(table: pd.DataFrame, chosen: list[str], say: Texts) -> None:
             widgets.reasons(say.reason(reason.code, reason.facts) for reason in found)
 
 
-def _propose(chosen: list[str], year: int, on: date, say: Texts) -> None:
+def _propose(
+    table: pd.DataFrame, chosen: list[str], year: int, snapshot: Snapshot, say: Texts
+) -> None:
+    """Offer to propose those of the chosen wards that may be."""
     if not chosen:
         st.info(say("selection.nothing_chosen"))
         return
-    by = widgets.remembered(
-        "record.by",
-        lambda key: st.text_input(say("selection.propose_by"), max_chars=80, key=key),
-        start="",
-    )
-    st.button(
-        f"{say('selection.propose')} ({len(chosen)})",
-        type="primary",
-        disabled=not by.strip(),
-        help=None if by.strip() else say("record.by_missing"),
-        on_click=_write,
-        args=(chosen, year, on, by, say),
-    )
+    taken = session.tracker().cannot_be_proposed(chosen, snapshot.as_of)
+    if taken:
+        named = ", ".join(str(table.loc[ward, "name"]) for ward in taken)
+        st.info(widgets.plain(say("selection.cannot", count=str(len(taken)), names=named)))
+    free = [ward for ward in chosen if ward not in taken]
+    with st.form("selection.propose", enter_to_submit=False):
+        left, right = st.columns(2)
+        with left:
+            widgets.remembered(
+                "record.by",
+                lambda key: st.text_input(say("selection.propose_by"), max_chars=80, key=key),
+                start="",
+            )
+        with right:
+            widgets.kinds_picker("selection.kinds", snapshot.programme, say)
+        st.form_submit_button(
+            f"{say('selection.propose')} ({len(free)})",
+            type="primary",
+            disabled=not free,
+            on_click=_write,
+            args=(free, year, snapshot.as_of, dict(table["name"]), say),
+        )
 
 
-def _write(chosen: list[str], year: int, on: date, by: str, say: Texts) -> None:
+def _write(wards: list[str], year: int, on: date, names: Mapping[str, str], say: Texts) -> None:
+    by = str(st.session_state.get(session.widget_key("record.by")) or "")
+    st.session_state["record.by"] = by
+    if not by.strip():
+        st.session_state[_MESSAGE] = (None, [say("record.by_missing")])
+        return
+    kinds = tuple(sorted(st.session_state.get("selection.kinds") or ()))
     try:
         written, refused = session.tracker().propose(
-            chosen, year, on, by=by, today=session.today(), now=session.now()
+            wards, year, on, by=by, today=session.today(), now=session.now(), kinds=kinds
         )
     except HotspotsError as error:
         st.session_state[_MESSAGE] = (None, [say.error(error)])
         return
     problems = [
-        say("selection.refused", ward=ward, problem=say.error(error))
+        say("selection.refused", ward=names[ward], problem=say.error(error))
         for ward, error in refused.items()
     ]
-    st.session_state[_MESSAGE] = (say("selection.proposed", count=str(len(written))), problems)
+    done = say("selection.proposed", count=str(len(written))) if written else None
+    st.session_state[_MESSAGE] = (done, problems)
 
 
 def _last_message() -> None:

@@ -94,7 +94,7 @@ def _not_relapsed(snapshot: Snapshot, say: Texts) -> None:
 
 
 def _cohort_table(results: Mapping[int, TargetResult], say: Texts) -> Cells:
-    columns = ("plan_year", "share", "numerator", "denominator", "relapsed", "interval", "verdict")
+    columns = ("plan_year", "share", "kept", "denominator", "relapsed", "interval", "verdict")
     return Cells(
         tuple(say(f"column.{column}") for column in columns),
         tuple(
