@@ -624,7 +624,8 @@ class Tracker:
         believed = _believed_day(existing, event_id)
         day = on or believed or today
         self._check_days(day, plan_year, today)
-        if day == believed and event is None and plan_year is None and not strike:
+        unchanged = day == believed and event is None and plan_year is None and not strike
+        if unchanged and reason.strip():  # without a reason, that is said first
             raise MoveRefused(
                 "correction_changes_nothing",
                 f"The correction changes nothing: the event is on {day} already.",

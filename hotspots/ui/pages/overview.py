@@ -33,11 +33,11 @@ def _map_and_panel() -> None:
         else:
             _map(snapshot, say)
             _elsewhere(snapshot, say)
+        _at_risk(snapshot, say)
     with right:
         ward = st.session_state.get(WARD)
         if ward is None:
             _targets(snapshot, say)
-            _at_risk(snapshot, say)
         else:
             _ward_panel(ward, snapshot, say)
 
@@ -109,8 +109,10 @@ def _at_risk(snapshot: Snapshot, say: Texts) -> None:
     alarmed = watched[watched["alarm"] != "none"]
     if alarmed.empty:
         st.success(say("overview.at_risk_none"))
-    for hotspot, row in alarmed.head(6).iterrows():
-        _risk_row(str(hotspot), row, snapshot, say)
+    columns = st.columns(3)
+    for number, (hotspot, row) in enumerate(alarmed.head(6).iterrows()):
+        with columns[number % 3]:
+            _risk_row(str(hotspot), row, snapshot, say)
     st.caption(say("overview.at_risk_note"))
 
 

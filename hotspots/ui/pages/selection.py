@@ -30,7 +30,7 @@ def show() -> None:
     except HotspotsError as error:
         st.info(widgets.plain(say.error(error)))
         return
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([5, 3], gap="medium")
     with left:
         st.subheader(say("selection.ranking"))
         st.caption(say("selection.pick_help"))
@@ -98,7 +98,7 @@ def _pick(table: pd.DataFrame, year: int, count: int, snapshot: Snapshot, say: T
         },
         index=table.index,
     )
-    widths = {"choose": 60, "rank": 52, "name": 130, "score": 70, "last12": 95, "mean36": 95}
+    widths = {"choose": 76, "rank": 56, "name": 128, "score": 62, "last12": 92, "mean36": 92}
     edited = st.data_editor(
         shown.rename(columns=names),
         disabled=[label for column, label in names.items() if column != "choose"],
