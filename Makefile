@@ -9,7 +9,8 @@ BIN = $(VENV)/bin
 .PHONY: run test check lock screenshots clean
 
 run: $(VENV)/.runtime
-	@test -e "$(HOTSPOTS_STORE)/records.sqlite" || $(BIN)/hotspots demo --store "$(HOTSPOTS_STORE)"
+	@$(BIN)/hotspots boundaries list --store "$(HOTSPOTS_STORE)" >/dev/null 2>&1 \
+	  || $(BIN)/hotspots demo --store "$(HOTSPOTS_STORE)"
 	$(BIN)/hotspots serve --store "$(HOTSPOTS_STORE)" --port $(PORT)
 
 test: check
@@ -29,7 +30,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
@@ -38,9 +39,9 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 
 # Writes both lock files anew, without addresses (needs the tool uv).
 lock:
-	uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra build --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
-	uv pip compile pyproject.toml --extra dev -c requirements.lock --generate-hashes --universal \
+	uv pip compile pyproject.toml --extra build --extra dev -c requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --no-header --no-emit-index-url --quiet -o requirements-dev.lock
 
 # Takes the README's pictures from a fresh demonstration city (needs Chromium).

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -65,10 +65,11 @@ def demo(
     """Build the demonstration city in an empty store."""
     from hotspots import demonstration
 
-    with _session(store, lang, create=True) as (tracker, say):
-        day = _day(as_of, _today())
-        demonstration.build(tracker, as_of=day, years=years, seed=seed)
-        typer.echo(say("cli.demo_built", store=store, day=day))
+    say = _texts(lang)
+    day = _day(as_of, _today())
+    with _refusals(say):
+        demonstration.build_at(store, as_of=day, years=years, seed=seed)
+    typer.echo(say("cli.demo_built", store=store, day=day))
 
 
 @app.command()
@@ -78,11 +79,11 @@ def serve(
     lang: LanguageOption = "vi",
 ) -> None:
     """Serve the app on this machine."""
-    with _session(store, lang):
-        pass
+    with _session(store, lang) as (tracker, _):
+        folder = str(tracker.store.root.resolve())
     page = Path(__file__).resolve().parents[1] / "app.py"
     command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
-    environment = os.environ | {"HOTSPOTS_STORE": store, "HOTSPOTS_LANG": lang}
+    environment = os.environ | {"HOTSPOTS_STORE": folder, "HOTSPOTS_LANG": lang}
     code = subprocess.call(command, env=environment, cwd=page.parent)  # noqa: S603 - our own app
     raise typer.Exit(code)
 
@@ -207,7 +208,9 @@ def import_status(
 def record(
     hotspot: str,
     event: EventType,
-    on: Annotated[str, typer.Option(help="Day it happened, 2025-10-20.")],
+    on: Annotated[
+        str | None, typer.Option(help="Day it happened, 2025-10-20; not needed to strike out.")
+    ] = None,
     note: Annotated[str, typer.Option()] = "",
     by: Annotated[str, typer.Option()] = "",
     ward: Annotated[str | None, typer.Option(help="Ward code, for a new hotspot.")] = None,
@@ -222,11 +225,13 @@ def record(
 ) -> None:
     """Record one event of a hotspot."""
     with _session(store, lang) as (tracker, say):
+        if on is None and not strike:
+            raise typer.BadParameter("--on DATE", param_hint="--on")
         day, author = _day(on, _today()), by or getpass.getuser()
         if event is EventType.CORRECTED:
             written = tracker.correct(
                 hotspot, corrects or "", by=author, now=_now(), today=_today(),
-                reason=note, on=day, plan_year=plan_year, strike=strike,
+                reason=note, on=None if on is None else day, plan_year=plan_year, strike=strike,
             )  # fmt: skip
         else:
             entry = Entry(
@@ -235,7 +240,38 @@ def record(
             )  # fmt: skip
             written = tracker.record(entry, today=_today())
         named = say(f"event.{event}")
-        typer.echo(say("cli.recorded", event=named, hotspot=hotspot, on=day, seq=written.seq))
+        on_day = written.effective_on
+        typer.echo(say("cli.recorded", event=named, hotspot=hotspot, on=on_day, seq=written.seq))
+        typer.echo(f"  {written.event_id}")
+
+
+@app.command("log")
+def show_log(
+    hotspot: str,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """List the events of a hotspot as written, with the ids that a correction names."""
+    with _session(store, lang) as (tracker, say):
+        events = tracker.hotspot(hotspot, _today()).log
+        if as_json:
+            return _print_json(
+                [
+                    {
+                        "number": event.seq, "id": event.event_id, "event": event.type,
+                        "on": event.effective_on, "recorded_at": event.recorded_at,
+                        "by": event.recorded_by, "note": event.note, "corrects": event.corrects,
+                    }
+                    for event in events
+                ]
+            )  # fmt: skip
+        for event in events:
+            typer.echo(
+                f"{event.seq:>5}  {event.event_id}  {say.day(event.effective_on)}  "
+                f"{say(f'event.{event.type}')}  {event.recorded_by}  {event.note}"
+            )
+        return None
 
 
 @app.command()
@@ -375,17 +411,28 @@ def report(
 
 @contextmanager
 def _session(store: str, lang: str, *, create: bool = False) -> Iterator[tuple[Tracker, Texts]]:
-    """Open the store, and turn what the product refuses into a message and exit code 1."""
-    try:
-        say = texts(lang)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--lang") from error
-    try:
+    """Open the store for a command, and close it."""
+    say = _texts(lang)
+    with _refusals(say):
         tracker = Tracker.open(store, create=create)
         try:
             yield tracker, say
         finally:
             tracker.store.close()
+
+
+def _texts(lang: str) -> Texts:
+    try:
+        return texts(lang)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--lang") from error
+
+
+@contextmanager
+def _refusals(say: Texts) -> Iterator[None]:
+    """Turn what the product refuses into a message and exit code 1."""
+    try:
+        yield
     except (HotspotsError, GeoError) as error:
         typer.echo(say("cli.error", problem=say.error(error)), err=True)
         raise typer.Exit(1) from error
@@ -435,7 +482,17 @@ def _read_text(file: Path) -> str:
 
 
 def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_jsonable, allow_nan=False))
+    plain = _without_nan(value)
+    typer.echo(json.dumps(plain, ensure_ascii=False, indent=2, default=_jsonable, allow_nan=False))
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value in which a number that does not exist is null."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _jsonable(value: Any) -> object:
@@ -551,7 +608,8 @@ def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[st
 
 def _for_spreadsheet(value: str) -> str:
     """Return a value that a spreadsheet shows and does not run as a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    dangerous = value.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r", *"＝＋－＠"))
+    return f"'{value}" if dangerous else value
 
 
 def _cleaning_in_words(found: Any, say: Texts) -> str:

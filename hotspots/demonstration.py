@@ -19,6 +19,7 @@ and to 0.85 to 1 if not, and climbs back above the peak's nine tenths before a r
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from hotspots.errors import StoreError
 from hotspots.measures.levels import TET_MONTHS
 from hotspots.programme.months import Month, add_months, last_complete_month
 from hotspots.programme.status import EventType as E
+from hotspots.records.store import folder_of
 from hotspots.tracker import DEMONSTRATION, Entry, Tracker
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -78,6 +80,30 @@ class _Course:
     relapsed_on: date | None
 
 
+def build_at(location: str, *, as_of: date, years: int = 4, seed: int = 7) -> None:
+    """Build the demonstration city at a place, whole or not at all (see `build`).
+
+    It is built beside the place and put there when it is finished, so that an interrupted build
+    is not taken for a city.
+    """
+    folder = folder_of(location)
+    if folder.exists() and any(folder.iterdir()):
+        raise _not_empty(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        tracker = Tracker.open(aside, create=True)
+        try:
+            build(tracker, as_of=as_of, years=years, seed=seed)
+        finally:
+            tracker.store.close()
+        aside.chmod(0o755)
+        aside.replace(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
 def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> None:
     """Fill an empty store with the demonstration city, as it stands on a day.
 
@@ -119,12 +145,7 @@ def ward_facts() -> pd.DataFrame:
 
 def _check(tracker: Tracker, as_of: date, years: int) -> None:
     if tracker.editions() or tracker.store.batches():
-        raise StoreError(
-            "store_not_empty",
-            f"The store at {tracker.store.root} is not empty; the demonstration city needs a "
-            "store of its own: name an empty folder with --store.",
-            store=str(tracker.store.root),
-        )
+        raise _not_empty(tracker.store.root)
     if not 1 <= years <= 10 or not REAL_YEAR < as_of.year < LAST_PLAN_YEAR:
         raise StoreError(
             "demonstration_range",
@@ -133,6 +154,15 @@ def _check(tracker: Tracker, as_of: date, years: int) -> None:
             years=years,
             day=as_of,
         )
+
+
+def _not_empty(folder: Path) -> StoreError:
+    return StoreError(
+        "store_not_empty",
+        f"{folder} is not empty; the demonstration city needs a store of its own: name an empty "
+        "folder with --store.",
+        store=str(folder),
+    )
 
 
 def _sizes(seats: pd.DataFrame, rng: np.random.Generator) -> pd.Series:

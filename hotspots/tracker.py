@@ -39,6 +39,7 @@ from hotspots.errors import (
     MoveRefused,
     NotFound,
     ProgrammeError,
+    StoreError,
 )
 from hotspots.measures.incidents import (
     ColumnMapping,
@@ -83,7 +84,14 @@ from hotspots.programme.status import (
 )
 from hotspots.records import incident_files
 from hotspots.records.intake import read_rows
-from hotspots.records.log import append, by_hotspot, changed_meanwhile, head, read_events
+from hotspots.records.log import (
+    append,
+    by_hotspot,
+    changed_meanwhile,
+    head,
+    read_events,
+    read_with_head,
+)
 from hotspots.records.store import Batch, Edition, Store, sha256_of
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
@@ -232,6 +240,7 @@ class Tracker:
         *,
         schematic: bool = False,
     ) -> Edition:
+        self._refuse_without_used_wards(wards, edition)
         drawing = feature_collection(drawing_copy(wards))
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / "wards.parquet"
@@ -251,6 +260,29 @@ class Tracker:
         )
         self.store.add_edition(kept, now)
         return kept
+
+    def _refuse_without_used_wards(self, wards: gpd.GeoDataFrame, edition: date) -> None:
+        """Refuse boundaries that lack wards which the store's records of that edition name."""
+        name = edition.isoformat()
+        counts = self._count_rows()
+        used = set(counts.loc[counts["edition"].eq(name), "ward"])
+        for event in read_events(self.store.database):
+            if event.place is not None and event.place.edition == name:
+                used.add(event.place.ward)
+        for batch in self.store.batches("incidents"):
+            rows = incident_files.read_batch(self.store, batch, ["lon", "ward", "edition"])
+            used |= set(rows.loc[rows["edition"].eq(name) & rows["lon"].isna(), "ward"])
+        lacking = sorted(used - set(wards["code"]))
+        if lacking:
+            raise StoreError(
+                "edition_lacks_wards",
+                f"The store's records of edition {name} name {len(lacking)} wards that the file "
+                f"does not have: {', '.join(lacking[:10])}. Give another edition day or another "
+                "file.",
+                edition=name,
+                count=len(lacking),
+                wards=", ".join(lacking[:10]),
+            )
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
@@ -311,6 +343,7 @@ class Tracker:
         Every row is accepted or comes back with a reason. Rows that the store holds already
         (the same file again, or the same rows in another) are accepted and change nothing.
         """
+        seen = len(self.store.batches())
         raw = read_rows(path)
         cleaned = clean_incidents(
             raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
@@ -321,7 +354,7 @@ class Tracker:
         new = placed[~np.isin(placed["key"], incident_files.known_keys(self.store))]
         rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unplaced, elsewhere)
         receipt = Receipt(path.name, raw.rows, len(placed), len(new), rejected, on_earliest)
-        self._keep_batch(new, "incidents", receipt, now, simulated=simulated)
+        self._keep_batch(new, "incidents", receipt, now, seen=seen, simulated=simulated)
         return receipt
 
     def import_counts(
@@ -334,6 +367,7 @@ class Tracker:
         simulated: bool = False,
     ) -> Receipt:
         """Read a file of monthly counts by ward and category and keep what is new."""
+        seen = len(self.store.batches())
         raw = read_rows(path)
         cleaned = clean_counts(
             raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
@@ -345,7 +379,7 @@ class Tracker:
         accepted = len(known) - len(differing)
         rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unknown, elsewhere, differing)
         receipt = Receipt(path.name, raw.rows, accepted, len(new), rejected)
-        self._keep_batch(new, "counts", receipt, now, simulated=simulated)
+        self._keep_batch(new, "counts", receipt, now, seen=seen, simulated=simulated)
         return receipt
 
     def import_status(self, path: Path, *, today: date, now: datetime) -> Receipt:
@@ -474,7 +508,14 @@ class Tracker:
         return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
 
     def _keep_batch(
-        self, new: pd.DataFrame, kind: str, receipt: Receipt, now: datetime, *, simulated: bool
+        self,
+        new: pd.DataFrame,
+        kind: str,
+        receipt: Receipt,
+        now: datetime,
+        *,
+        seen: int,
+        simulated: bool,
     ) -> None:
         if new.empty:
             return
@@ -493,7 +534,8 @@ class Tracker:
                 rejected=len(receipt.rejected),
                 file=incident_files.write_batch(self.store, rows, kind=kind, sha256=identity),
                 simulated=simulated,
-            )
+            ),
+            seen=seen,
         )
 
     # -- events
@@ -560,7 +602,7 @@ class Tracker:
             raise IntakeError("hotspot_missing", "The event names no hotspot.")
         self._check_days(entry.on, entry.plan_year, today)
         # A hotspot whose only event was struck out begins anew, perhaps in another ward.
-        place = None if resolve(existing) else self._place_of(entry)
+        place = self._place_again(entry, existing) if resolve(existing) else self._place_of(entry)
         draft = Event(
             event_id=entry.event_id or str(uuid.uuid4()),
             hotspot=entry.hotspot,
@@ -578,6 +620,24 @@ class Tracker:
             return replace(draft, place=written.place)  # a retry: the log compares the content
         check_move(existing, _next(draft, existing))
         return draft
+
+    def _place_again(self, entry: Entry, existing: Sequence[Event]) -> Place | None:
+        """Return a hotspot's place if the event gives it other kinds; its ward cannot change."""
+        place = state_of(entry.hotspot, existing, date.max).place
+        if place is None:
+            return None
+        if entry.ward not in (None, place.ward):
+            raise MoveRefused(
+                "other_ward",
+                f"{entry.hotspot!r} lies in ward {place.ward}, not {entry.ward}; another ward is "
+                "another hotspot.",
+                hotspot=entry.hotspot,
+                ward=place.ward,
+                given=entry.ward,
+            )
+        kinds = frozenset(entry.kinds)
+        self._check_kinds(entry)
+        return replace(place, kinds=kinds) if kinds and kinds != place.kinds else None
 
     def _check_days(self, on: date, plan_year: int | None, today: date) -> None:
         if on > today:
@@ -661,6 +721,15 @@ class Tracker:
                 ward=entry.ward,
                 edition=edition.edition,
             )
+        self._check_kinds(entry)
+        name = str(found["name"].iloc[0])
+        return Place(entry.ward, edition.edition, name, frozenset(entry.kinds))
+
+    def latest_events(self, most: int) -> list[Event]:
+        """Return the events written last, the newest first."""
+        return read_events(self.store.database)[: -most - 1 : -1]
+
+    def _check_kinds(self, entry: Entry) -> None:
         unknown = sorted(set(entry.kinds) - set(self.programme().kinds))
         if unknown:
             allowed = sorted(self.programme().kinds)
@@ -670,12 +739,6 @@ class Tracker:
                 kinds=unknown,
                 known=allowed,
             )
-        name = str(found["name"].iloc[0])
-        return Place(entry.ward, edition.edition, name, frozenset(entry.kinds))
-
-    def latest_events(self, most: int) -> list[Event]:
-        """Return the events written last, the newest first."""
-        return read_events(self.store.database)[: -most - 1 : -1]
 
     def version(self, hotspot: str) -> int:
         """Return how many events a hotspot has."""
@@ -724,7 +787,8 @@ class Tracker:
 
     def _snapshot(self, as_of: date, known_on: datetime | None) -> Snapshot:
         programme = self.programme()
-        streams = by_hotspot(read_events(self.store.database))
+        events, log_head = read_with_head(self.store.database)
+        streams = by_hotspot(events)
         states = _states(streams, as_of, known_on)
         edition = self.edition_on(as_of) if self.editions() else None
         risk, problem = self._risk(states, as_of)
@@ -752,7 +816,7 @@ class Tracker:
             trend=_trend(streams, programme, as_of, known_on),
             risk=risk,
             risk_problem=problem,
-            head=head(self.store.database),
+            head=log_head,
             simulated=self.is_demonstration(),
         )
 
@@ -828,6 +892,13 @@ class Tracker:
         try:
             edition = self.edition_on(as_of).edition
             here = watched[watched["edition"].eq(edition)]
+            if here.empty:
+                raise CannotMeasure(
+                    "watched_elsewhere",
+                    f"The watched hotspots lie on boundaries of another time than {edition}, and "
+                    "their counts are not carried over.",
+                    edition=edition,
+                )
             risk = forward_risk(
                 self.index(as_of),
                 here,
@@ -858,7 +929,10 @@ class Tracker:
         believed = resolve(log)
         place = state.place or next(item.place for item in [*believed, *log] if item.place)
         events = tuple(event for event in believed if event.effective_on <= as_of)
-        return HotspotFile(state, events, tuple(log), self.monthly(place.ward, as_of))
+        monthly = self.monthly(place.ward, as_of)
+        if place.edition != self.edition_on(as_of).edition:  # a code alone identifies nothing
+            monthly = monthly.iloc[:0]
+        return HotspotFile(state, events, tuple(log), monthly)
 
     def monthly(self, ward: str, as_of: date) -> pd.DataFrame:
         """Return a ward's counts: `month`, `category`, `count`, complete months up to a day."""
@@ -890,19 +964,25 @@ class Tracker:
 
     def list_of(self, year: int, as_of: date) -> set[str]:
         """Return the wards on the list of a plan year, withdrawn ones left out."""
+        edition = self.edition_on(as_of).edition
         return {
             state.place.ward
             for state in self.snapshot(as_of).states.values()
             if state.place
+            and state.place.edition == edition
             and any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
         }
 
     def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
         """Return those of some wards whose hotspot may not be proposed on a day."""
+        edition = self.edition_on(on).edition
         taken = {
             state.place.ward
-            for hotspot, state in self.snapshot(on).states.items()
-            if state.place and EventType.PROPOSED not in self.allowed(hotspot, on)
+            for state in self.snapshot(on).states.values()
+            if state.place
+            and state.place.edition == edition
+            and state.status not in _FREE_FOR_A_NEW_HOTSPOT
+            and EventType.PROPOSED not in allowed_events(state.status)
         }
         return [ward for ward in wards if ward in taken]
 
@@ -932,7 +1012,7 @@ class Tracker:
         table = self.selection(year, on)
         entries = [
             Entry(
-                hotspot=self._hotspot_for(ward, year),
+                hotspot=self._hotspot_for(ward, year, on),
                 event=EventType.PROPOSED,
                 on=on,
                 by=by,
@@ -947,14 +1027,20 @@ class Tracker:
         written, refused = self.record_all(entries, today=today)
         return written, {wards[position]: error for position, error in refused.items()}
 
-    def _hotspot_for(self, ward: str, year: int) -> str:
-        """Return the ward's hotspot, the latest if there were several, or the id of a new one."""
-        latest = ""
-        for hotspot, stream in by_hotspot(read_events(self.store.database)).items():
-            place = state_of(hotspot, stream, date.max).place
-            if place is not None and place.ward == ward:
-                latest = max(latest, hotspot)
-        return latest or f"{ward}-{year}"
+    def _hotspot_for(self, ward: str, year: int, on: date) -> str:
+        """Return the ward's latest hotspot, or the id of a new one.
+
+        An area that was transformed and has not relapsed stays a hotspot of its own, so that its
+        watch goes on beside the new proposal.
+        """
+        edition = self.edition_on(on).edition
+        states = [
+            state
+            for state in self.snapshot(on).states.values()
+            if state.place and (state.place.ward, state.place.edition) == (ward, edition)
+        ]
+        open_ones = [s.hotspot for s in states if s.status not in _FREE_FOR_A_NEW_HOTSPOT]
+        return max(open_ones, default=f"{ward}-{year}")
 
     # -- reports
 
@@ -995,7 +1081,7 @@ class Tracker:
         files = [
             self.hotspot(name, snapshot.as_of)
             for name, state in snapshot.states.items()
-            if state.place and state.place.ward == code
+            if state.place and (state.place.ward, state.place.edition) == (code, edition.edition)
         ]
         try:
             ranking = self.selection(snapshot.as_of.year + 1, snapshot.as_of)
@@ -1088,12 +1174,16 @@ class Tracker:
             if version != self._kept_for:
                 self._kept = {k: v for k, v in self._kept.items() if _is_fixed(k)}
                 self._kept_for = version
-            if key not in self._kept:
-                self._kept[key] = work()
-            value: Any = self._kept[key]
-            return value  # type: ignore[no-any-return]
+            if key in self._kept:
+                value: Any = self._kept[key]
+                return value  # type: ignore[no-any-return]
+            answer = work()
+            if self._kept_for == version == self.data_version():
+                self._kept[key] = answer  # nobody wrote while it was worked out
+            return answer
 
 
+_FREE_FOR_A_NEW_HOTSPOT = frozenset({Status.TRANSFORMED, Status.RELEASED})
 _LONGEST_NUMBER = 9
 _EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "plan_year", "kinds", "note", "by")
 
@@ -1110,8 +1200,7 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
             f"{given['event']!r} is not an event; allowed: {', '.join(EventType)}.",
             given=given["event"],
         )
-    content = "|".join(f"{name}={value}" for name, value in given.items())
-    return Entry(
+    entry = Entry(
         hotspot=given["hotspot"],
         event=event,
         on=_read_date(given["on"]),
@@ -1120,9 +1209,11 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
         note=given["note"],
         plan_year=_read_whole(given["plan_year"]),
         ward=given["ward"] or None,
-        kinds=tuple(k for part in given["kinds"].split("+") if (k := _read_whole(part))),
-        event_id=str(uuid.uuid5(_EVENT_NAMESPACE, content)),
+        kinds=tuple(sorted(k for part in given["kinds"].split("+") if (k := _read_whole(part)))),
     )
+    # The id comes from what the row says, not from how: 2025-10-20 and 20/10/2025 are one event.
+    said = replace(entry, recorded_at=datetime.min)
+    return replace(entry, event_id=str(uuid.uuid5(_EVENT_NAMESPACE, repr(said))))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -29,6 +30,15 @@ CHROMIUM_OPTIONS = [
 ]
 DEMONSTRATION_DAY = date(2026, 10, 31)
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Where everything must be there (HOTSPOTS_NO_SKIP), a test that skips has failed."""
+    report = yield
+    if report.skipped and os.environ.get("HOTSPOTS_NO_SKIP"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(scope="session")

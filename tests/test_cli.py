@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -224,7 +225,9 @@ def designate(ok: Any) -> str:
 
 
 def test_an_event_is_recorded(ok: Any, city: Path) -> None:
-    assert designate(ok) == "Đã ghi: Phê duyệt vào danh sách, a, ngày 20/10/2025 (số 1).\n"
+    said, event_id = designate(ok).splitlines()
+    assert said == "Đã ghi: Phê duyệt vào danh sách, a, ngày 20/10/2025 (số 1)."
+    assert uuid.UUID(event_id.strip())
     (row,) = json.loads(ok("status", "--json", "--as-of", "2025-10-20"))["hotspots"]
     assert row == {
         "hotspot": "a",

@@ -258,7 +258,7 @@ def test_an_import_that_fails_at_its_end_changes_nothing_and_can_be_repeated(
         path = csv("a.csv", "ward,month,category,count", "00001,2025-10,theft,3")
     before = picture(small_city)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:

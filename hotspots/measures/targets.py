@@ -13,7 +13,7 @@ lies wholly on one side of the target (`data_can_tell`), for with twelve hotspot
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
 
@@ -139,8 +139,9 @@ def non_relapse_share(
 ) -> TargetResult:
     """Measure the non-relapse share on a day, official reading.
 
-    Each recognised transformation counts once; a hotspot transformed twice counts twice. With
-    nobody followed to the end of the watch period a share above the target proves nothing yet.
+    Each recognised transformation counts once; a hotspot transformed twice counts twice. While
+    fewer than half were followed to the end of the watch period (or relapsed), a share above the
+    target proves nothing yet.
 
     Parameters
     ----------
@@ -161,11 +162,16 @@ def non_relapse_share(
         verdict, why = "cannot_be_measured", "nothing_transformed"
     elif not _reaches(kept, whole, target):
         verdict, why = "not_met", "too_many_relapsed"
-    elif not any(watch.completed(as_of, watch_months) for watch in watches):
+    elif 2 * len(behind["followed"]) < whole:
         verdict, why = "cannot_be_measured", "nobody_followed_long_enough"
     else:
         verdict, why = "met", "few_relapsed"
-    return _result("official", target, kept, whole, whole, verdict, why, behind)
+    result = _result("official", target, kept, whole, whole, verdict, why, behind)
+    if verdict != "met":
+        return result
+    # Those still followed may relapse yet: the data can tell only if they may all do so.
+    sure = len(behind["followed"]) - len(behind["relapsed"])
+    return replace(result, data_can_tell=_exact_excludes(sure, whole, target))
 
 
 def cohort_non_relapse(

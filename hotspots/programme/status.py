@@ -89,8 +89,8 @@ MOVES: Mapping[Status, Mapping[EventType, Status]] = {
     _S.RELEASED: {
         _E.INSPECTED: _S.RELEASED,
         _E.RELAPSED: _S.RELAPSED,
-        _E.PROPOSED: _S.PROPOSED,
     },
+    # A transformed area that must be listed again has relapsed, and that is said first.
     _S.RELAPSED: {
         _E.INSPECTED: _S.RELAPSED,
         _E.PROPOSED: _S.PROPOSED,

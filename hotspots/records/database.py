@@ -108,7 +108,8 @@ class Database:
         if not path.exists():
             path.touch(mode=0o600)
         self.engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False}
+            sa.URL.create("sqlite", database=str(path)),
+            connect_args={"timeout": 30, "check_same_thread": False},
         )
         sa.event.listen(self.engine, "connect", _set_up)
         sa.event.listen(self.engine, "begin", _begin)

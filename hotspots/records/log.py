@@ -39,6 +39,13 @@ def read_events(database: Database, hotspot: str | None = None) -> list[Event]:
         return [_event(row) for row in connection.execute(query).mappings()]
 
 
+def read_with_head(database: Database) -> tuple[list[Event], Head]:
+    """Return all events and where the log ends, as of one moment."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(events).order_by(events.c.seq)).mappings()
+        return [_event(row) for row in rows], _head(connection)
+
+
 def head(database: Database) -> Head:
     """Return the number of events and the hash of the last one."""
     with database.reading() as connection:

@@ -72,7 +72,7 @@ class Store:
     """
 
     def __init__(self, location: str | Path, *, create: bool = False) -> None:
-        self.root = _folder(str(location))
+        self.root = folder_of(str(location))
         database_file = self.root / DATABASE_FILE
         if not database_file.exists():
             if not create:
@@ -101,6 +101,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(target)
+            _sync_folder(target.parent)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -196,21 +197,29 @@ class Store:
         with self.database.reading() as connection:
             return [Batch(**row) for row in connection.execute(query).mappings()]
 
-    def add_batch(self, batch: Batch) -> Batch:
+    def add_batch(self, batch: Batch, seen: int | None = None) -> Batch:
         """Register an imported file; from here on its rows count.
+
+        Parameters
+        ----------
+        seen : int, optional
+            How many batches there were when its rows were compared with the store.
 
         Raises
         ------
         StoreError
-            If another writer has just registered the same rows.
+            If another writer has registered rows meanwhile.
         """
         values = {key: value for key, value in vars(batch).items() if key != "batch"}
         same = sa.and_(batches.c.kind == batch.kind, batches.c.sha256 == batch.sha256)
         with self.database.writing() as connection:
-            if connection.execute(sa.select(batches.c.batch).where(same)).first() is not None:
+            there = connection.execute(sa.select(sa.func.count()).select_from(batches)).scalar()
+            twice = connection.execute(sa.select(batches.c.batch).where(same)).first() is not None
+            if twice or seen not in (None, there):
                 raise StoreError(
                     "imported_meanwhile",
-                    f"The same rows of {batch.source} were imported meanwhile; nothing was added.",
+                    f"Another file was imported meanwhile; nothing of {batch.source} was added. "
+                    "Import it again.",
                     file=batch.source,
                 )
             number = connection.execute(sa.insert(batches).values(**values)).lastrowid
@@ -231,7 +240,17 @@ class Store:
             return connection.execute(query).scalar()
 
 
-def _folder(location: str) -> Path:
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def folder_of(location: str) -> Path:
+    """Return the folder that a store's address names."""
     if location.startswith(_SQLITE_URL):
         return Path(location.removeprefix(_SQLITE_URL))
     if "://" in location:

@@ -33,12 +33,5 @@ VERDICT_STYLE: Mapping[str, Style] = {
     "cannot_be_measured": Style("#5b6b7b", "?"),
 }
 
-ALARM_STYLE: Mapping[str, Style] = {
-    "red": Style("#b3261e", "▲▲"),
-    "amber": Style("#8a5a00", "▲"),
-    "none": Style("#5b6b7b", ""),
-}
-
-INK = "#1d2b3a"
 ACCENT = "#0b4f8a"
 """The theme's blue (also in `.streamlit/config.toml`)."""

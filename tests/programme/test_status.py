@@ -39,7 +39,7 @@ not_transformed  Inspected > not_transformed, CarriedOver > carried_over, Withdr
 carried_over     WorkStarted > in_progress, Inspected > carried_over, \
 AssessedTransformed > transformed, AssessedNotTransformed > not_transformed, Withdrawn > withdrawn
 transformed      Inspected > transformed, Released > released, Relapsed > relapsed
-released         Inspected > released, Relapsed > relapsed, Proposed > proposed
+released         Inspected > released, Relapsed > relapsed
 relapsed         Inspected > relapsed, Proposed > proposed, Designated > designated
 withdrawn        Proposed > proposed
 """
@@ -507,12 +507,20 @@ def test_a_hotspot_proposed_anew_is_not_watched_for_the_old_transformation() -> 
     events = [
         *transformed_on(date(2023, 12, 18)),
         event(4, E.RELEASED, date(2024, 1, 20)),
-        event(5, E.PROPOSED, date(2024, 2, 1), plan_year=2024),
+        event(5, E.RELAPSED, date(2024, 1, 25)),
+        event(6, E.PROPOSED, date(2024, 2, 1), plan_year=2024),
     ]
     state = state_of("h", events, date(2024, 3, 1))
     assert state.under_watch(WATCH_MONTHS) is None
     assert state.stage(WATCH_MONTHS) == "proposed"
     assert len(state.watches) == 1
+
+
+def test_a_watched_area_is_not_proposed_before_its_relapse_is_recorded() -> None:
+    events = [*transformed_on(date(2023, 12, 18)), event(4, E.RELEASED, date(2024, 1, 20))]
+    with pytest.raises(MoveRefused) as refused:
+        check_move(events, event(5, E.PROPOSED, date(2024, 2, 1), plan_year=2024))
+    assert refused.value.facts["allowed"] == (E.INSPECTED, E.RELAPSED)
 
 
 def test_a_second_transformation_is_watched_by_itself() -> None:

@@ -75,8 +75,8 @@ def test_every_page_opens_in_both_languages_and_says_that_the_data_are_simulated
             for name in PAGES:
                 open_page(page, say(f"page.{name}"))
                 expect(page.get_by_test_id("stException")).to_have_count(0)
-                expect(page.get_by_test_id("stMain").get_by_text(say("app.simulated")).first)
-                expect(page.get_by_text(say("app.simulated")).first).to_be_visible()
+                badge = f"{say('app.simulated')} · {say('app.schematic')}"
+                expect(page.get_by_test_id("stMain").get_by_text(badge).first).to_be_visible()
         assert witness.errors == []
         assert witness.outside == []
         page.close()

@@ -63,15 +63,22 @@ def _map(snapshot: Snapshot, say: Texts) -> None:
 def _select(ward: str, snapshot: Snapshot) -> None:
     """Look at a ward; its hotspot is what the other pages begin with."""
     st.session_state[WARD] = ward
-    here = snapshot.hotspots.index[snapshot.hotspots["ward"] == ward]
+    here = _hotspots_of(ward, snapshot)
     if len(here):
-        st.session_state["hotspot"] = st.session_state["record.hotspot"] = str(here[0])
+        st.session_state["hotspot"] = st.session_state["record.hotspot"] = str(here.index[0])
+
+
+def _hotspots_of(ward: str, snapshot: Snapshot) -> pd.DataFrame:
+    """Return a ward's hotspots: code and edition, for a code alone identifies nothing."""
+    table = snapshot.hotspots
+    return table[(table["ward"] == ward) & (table["edition"] == snapshot.edition.edition)]
 
 
 def _details(snapshot: Snapshot, say: Texts) -> dict[str, str]:
     """Return each ward's line under its name on the map."""
     details: dict[str, str] = {}
-    for _, row in snapshot.hotspots.iterrows():
+    on_this_map = snapshot.hotspots["edition"] == snapshot.edition.edition
+    for _, row in snapshot.hotspots[on_this_map].iterrows():
         line = say(f"status.{row['status']}")
         if np.isfinite(row["p6"]):
             line += f" · {say('column.p6')}: {say.percent(row['p6'], 0)}"
@@ -119,7 +126,7 @@ def _at_risk(snapshot: Snapshot, say: Texts) -> None:
 def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> None:
     with st.container(border=True):
         name, level = st.columns([3, 2], vertical_alignment="center")
-        if name.button(row["name"], key=f"risk:{hotspot}", type="tertiary"):
+        if name.button(widgets.plain(row["name"]), key=f"risk:{hotspot}", type="tertiary"):
             _select(row["ward"], snapshot)
             st.rerun(scope="fragment")
         with level:
@@ -143,7 +150,7 @@ def _ward_panel(ward: str, snapshot: Snapshot, say: Texts) -> None:
     if close.button(say("overview.reset"), key="reset", type="tertiary"):
         st.session_state.pop(WARD)
         st.rerun(scope="fragment")
-    here = snapshot.hotspots[snapshot.hotspots["ward"] == ward]
+    here = _hotspots_of(ward, snapshot)
     if here.empty:
         st.info(say("overview.not_hotspot"))
     for hotspot, row in here.iterrows():

@@ -42,7 +42,8 @@ def show() -> None:
 
 def _asked(kind: str, which: str, snapshot: Snapshot, say: Texts) -> tuple[object, ...]:
     """Return what makes one report another: a change of any asks for a new one."""
-    return kind, which, snapshot.as_of, say.language, snapshot.head
+    version = session.tracker().data_version()
+    return kind, which, snapshot.as_of, say.language, session.today(), version
 
 
 def _which(kind: str, snapshot: Snapshot, say: Texts) -> str | None:
@@ -98,8 +99,8 @@ def _result(kind: str, which: str, snapshot: Snapshot, say: Texts) -> None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _page(asked: tuple[object, ...]) -> str:
-    """Make a report once for what was asked; the store's head is part of the question."""
-    kind, which, as_of, language, _ = asked
+    """Make a report once for what was asked; the store's version is part of the question."""
+    kind, which, as_of, language, made_on, _ = asked
     return session.tracker().report(
-        str(kind), str(which), as_of=as_of, made_on=session.today(), language=str(language)
+        str(kind), str(which), as_of=as_of, made_on=made_on, language=str(language)
     )
