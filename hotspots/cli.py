@@ -583,6 +583,8 @@ def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[st
     ]
     if receipt.placed_on_earliest:
         lines.append(say("import.earliest", count=receipt.placed_on_earliest))
+    if receipt.on_sketch:
+        lines.append(say("import.sketch"))
     groups = sorted(receipt.rejected.groupby("reason"), key=lambda group: -len(group[1]))
     for reason, rows in groups[:most]:
         first = rows.iloc[0]

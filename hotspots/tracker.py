@@ -144,6 +144,8 @@ class Receipt:
         `row`, `reason` (code), `value`.
     placed_on_earliest : int
         Incidents dated before the first boundary edition, placed on that one.
+    on_sketch : bool
+        Whether points were placed on schematic boundaries.
     problems : dict of int to HotspotsError
         Of a file of events, by row what the rules say against it, in any language.
     """
@@ -154,6 +156,7 @@ class Receipt:
     new: int
     rejected: pd.DataFrame
     placed_on_earliest: int = 0
+    on_sketch: bool = False
     problems: Mapping[int, HotspotsError] = field(default_factory=dict)
 
     @property
@@ -353,7 +356,15 @@ class Tracker:
         placed = placed[~placed["row"].isin(elsewhere["row"])]
         new = placed[~np.isin(placed["key"], incident_files.known_keys(self.store))]
         rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unplaced, elsewhere)
-        receipt = Receipt(path.name, raw.rows, len(placed), len(new), rejected, on_earliest)
+        receipt = Receipt(
+            path.name,
+            raw.rows,
+            len(placed),
+            len(new),
+            rejected,
+            on_earliest,
+            on_sketch=self._on_sketch(cleaned.accepted),
+        )
         self._keep_batch(new, "incidents", receipt, now, seen=seen, simulated=simulated)
         return receipt
 
@@ -432,6 +443,12 @@ class Tracker:
         earliest = self.editions()[0].edition if len(accepted) else ""
         early = int((_first_days(placed["day"]) < earliest).sum())
         return placed, pd.concat(rejected, ignore_index=True), early
+
+    def _on_sketch(self, rows: pd.DataFrame) -> bool:
+        """Tell whether points among the rows fall on schematic boundaries."""
+        points = rows[rows["ward"].isna()]
+        editions = set(self._editions_of(points["day"]))
+        return any(self._edition(str(name)).schematic for name in editions)
 
     def _with_edition(
         self, rows: pd.DataFrame, days: pd.Series

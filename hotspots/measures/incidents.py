@@ -111,7 +111,7 @@ def read_mapping(text: str, programme: Programme) -> ColumnMapping:
 def clean_incidents(
     raw: pd.DataFrame, programme: Programme, *, today: date, mapping: ColumnMapping | None = None
 ) -> CleanedIncidents:
-    """Split raw incident rows into those we can use and those we cannot, with the reason.
+    """Check every raw incident row: accept it, or say why not.
 
     Parameters
     ----------

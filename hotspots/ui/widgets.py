@@ -1,8 +1,7 @@
 """What several pages show: the frame, pickers that remember, cards, plain text, map classes.
 
-A widget's own key vanishes when its page is left, so a picker keeps its answer under a name of its
-own; and a widget fed its last answer as default loses every second choice, so the answer is put
-back through the key, once.
+Streamlit forgets a widget as soon as a page no longer draws it, so `remembered` keeps the answer
+under a name of ours and hands it back, through the widget's key, when the widget is drawn again.
 """
 
 from __future__ import annotations
