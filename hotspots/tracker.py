@@ -54,6 +54,7 @@ from hotspots.measures.panel import (
     count_incidents,
     latest_run,
     weighted_index,
+    without_partial_end,
 )
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm, forward_risk
@@ -875,7 +876,7 @@ class Tracker:
         return pd.concat([rows[stays], moved[moved["ward"].notna()]])
 
     def index(self, as_of: date) -> pd.DataFrame:
-        """Return the severity-weighted months x wards index, complete months up to a day."""
+        """Return the severity-weighted months x wards index, months fully reported up to a day."""
         edition = self.edition_on(as_of)
         panel = self.panel(edition)
         if panel.empty:
@@ -889,7 +890,7 @@ class Tracker:
             ("index", edition.wards_file, self.programme().source),
             lambda: weighted_index(panel, self.programme().weights),
         )
-        return latest_run(index, str(last_complete_month(as_of)))
+        return without_partial_end(latest_run(index, str(last_complete_month(as_of))))
 
     def _unit(self, as_of: date) -> float:
         """Return the weight of the typical incident, from what was known on a day."""

@@ -109,3 +109,31 @@ def latest_run(index: pd.DataFrame, last: str) -> pd.DataFrame:
     ordinals = pd.PeriodIndex(known.index, freq="M").asi8
     breaks = np.flatnonzero(np.diff(ordinals) != 1)
     return known.iloc[breaks[-1] + 1 :] if len(breaks) else known
+
+
+def without_partial_end(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the index without last months that only some of the wards reported.
+
+    A month in which fewer than half as many wards have anything as in the median of the twelve
+    months before it was reported in part, and would look like a fall everywhere else. Nothing is
+    left out when that median is under `_STEADY_WARDS`: so few wards can well be quiet at once.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=3, freq="M")
+    >>> wide = pd.DataFrame({str(ward): [5, 4, 0] for ward in range(10)}, index=months)
+    >>> wide.loc["2025-03", "0"] = 7
+    >>> without_partial_end(wide).index.astype(str).to_list()
+    ['2025-01', '2025-02']
+    """
+    reporting = (index > 0).sum(axis=1).to_numpy()
+    end = len(reporting)
+    while end > 1:
+        usual = float(np.median(reporting[max(0, end - 13) : end - 1]))
+        if usual < _STEADY_WARDS or reporting[end - 1] >= usual / 2:
+            break
+        end -= 1
+    return index.iloc[:end]
+
+
+_STEADY_WARDS = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hotspots.measures.panel import (
     count_incidents,
     latest_run,
     weighted_index,
+    without_partial_end,
 )
 
 WARDS = ["00001", "00002", "00003"]
@@ -113,3 +115,22 @@ def months_from(*months: str) -> pd.DataFrame:
 )
 def test_the_latest_run_has_no_gap(known: list[str], last: str, run: list[str]) -> None:
     assert latest_run(months_from(*known), last).index.astype(str).to_list() == run
+
+
+def test_a_month_that_one_ward_reported_is_not_a_fall_of_the_others() -> None:
+    months = pd.period_range("2024-01", periods=24, freq="M")
+    rng = np.random.default_rng(2)
+    wide = pd.DataFrame(rng.poisson(4.0, (24, 30)).astype(float), index=months)
+    whole = without_partial_end(wide)
+    assert whole.equals(wide)
+    partial = wide.copy()
+    partial.iloc[-1, 1:] = 0.0
+    assert without_partial_end(partial).equals(wide.iloc[:-1])
+
+
+def test_a_few_quiet_wards_are_not_taken_for_a_missing_report() -> None:
+    wide = pd.DataFrame(
+        {ward: [3.0, 2.0, 0.0] for ward in "abcd"},
+        index=pd.period_range("2025-01", periods=3, freq="M"),
+    )
+    assert without_partial_end(wide).equals(wide)
