@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from hotspots.measures.targets import TargetResult
+from hotspots.measures.targets import Interval, TargetResult
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.colours import ACCENT
 from hotspots.text import Texts
@@ -126,14 +126,15 @@ def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts)
 
 
 def transformed_chart(results: Mapping[int, TargetResult], target: float, say: Texts) -> Figure:
-    """Draw the transformed share by plan year with its interval and the target."""
+    """Draw the transformed share by plan year, its interval once all are assessed, the target."""
+
     table = pd.DataFrame(
         [
             {
                 "year": str(year),
                 "share": result.share,
-                "low": result.interval.low if result.interval else None,
-                "high": result.interval.high if result.interval else None,
+                "low": interval.low if (interval := _final_interval(result)) else None,
+                "high": interval.high if interval else None,
                 "verdict": say(f"verdict.{result.verdict}"),
                 "label": f"{result.numerator}/{result.denominator}",
                 "colour": ACCENT if result.verdict != "cannot_be_measured" else "#9db4c8",
@@ -157,6 +158,11 @@ def transformed_chart(results: Mapping[int, TargetResult], target: float, say: T
         y="share:Q", text="label:N", yOffset=alt.value(12)
     )
     return _framed(alt.layer(bars, whiskers, words, _target_line(target)), height=190)
+
+
+def _final_interval(result: TargetResult) -> Interval | None:
+    """Return a plan's interval once all its hotspots are assessed."""
+    return None if result.count("open") else result.interval
 
 
 def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> Figure:
