@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from hotspots.programme.status import EventType
 from hotspots.text import texts
-from hotspots.tracker import Tracker
+from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
 
 PAGES = ("overview", "hotspot", "record", "targets", "selection", "report")
@@ -78,20 +79,25 @@ def test_a_day_before_everything_still_opens(
         assert not test.run().exception, page
 
 
-def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
-    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from hotspots.programme.status import EventType
-    from hotspots.tracker import Entry
-
-    tracker = demonstration_copy
+def about_to_record(
+    tracker: Tracker, author: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[AppTest, str]:
+    """Open the page on a hotspot in progress, with an inspection by an author filled in."""
     table = tracker.snapshot(date(2026, 10, 31)).hotspots
     hotspot = str(table.index[table["status"] == "in_progress"][0])
     test = opened("record", tracker.store.root, monkeypatch)
     test.session_state["record.hotspot"] = hotspot
     test.session_state["widget:record.hotspot"] = hotspot
     test.run()
-    test.text_input[0].input("Người thứ hai")
+    test.text_input[0].input(author)
+    return test, hotspot
+
+
+def test_two_planners_cannot_both_move_a_hotspot_without_the_second_being_told(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = demonstration_copy
+    test, hotspot = about_to_record(tracker, "Người thứ hai", monkeypatch)
     moment = datetime(2026, 10, 31, 12, tzinfo=UTC)
     first = Entry(hotspot, EventType.WITHDRAWN, date(2026, 10, 30), "Người thứ nhất", moment)
     tracker.record(first, today=date(2026, 10, 31))
@@ -106,16 +112,11 @@ def test_a_second_click_on_save_writes_nothing_twice(
     demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = demonstration_copy
-    table = tracker.snapshot(date(2026, 10, 31)).hotspots
-    hotspot = str(table.index[table["status"] == "in_progress"][0])
+    test, hotspot = about_to_record(tracker, "Cán bộ", monkeypatch)
     before = tracker.version(hotspot)
-    test = opened("record", tracker.store.root, monkeypatch)
-    test.session_state["record.hotspot"] = hotspot
-    test.session_state["widget:record.hotspot"] = hotspot
-    test.run()
-    test.text_input[0].input("Cán bộ")
-    test.button(key="record.save").click().run()
-    assert test.success
+    for _ in range(2):
+        test.button(key="record.save").click().run()
+        assert test.success
     assert tracker.version(hotspot) == before + 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import streamlit as st
@@ -19,6 +19,9 @@ _MODES = ("existing", "new", "correct")
 _SEEN = "record.seen"
 _DRAFT = "record.draft"
 _MESSAGE = "record.message"
+_LAST = "record.last"
+_SECOND_CLICK = timedelta(seconds=10)
+"""The same event of the same hotspot, day and author again so soon is a second click."""
 
 
 def show() -> None:
@@ -176,11 +179,16 @@ def _save(
     ward: str | None = None,
     kinds: tuple[int, ...] = (),
 ) -> str:
+    by = _chosen_author(say)
+    asked = (hotspot, event, on, by)
+    before, moment, message = st.session_state.get(_LAST, (None, session.now(), ""))
+    if asked == before and session.now() - moment < _SECOND_CLICK:
+        return str(message)
     entry = Entry(
         hotspot=hotspot,
         event=event,
         on=on,
-        by=_chosen_author(say),
+        by=by,
         recorded_at=session.now(),
         note=str(_form("record.note") or ""),
         plan_year=_form("record.plan_year") if event in NEEDS_PLAN_YEAR else None,
@@ -189,7 +197,7 @@ def _save(
         event_id=_draft_id(),
     )
     written = session.tracker().record(entry, today=session.today(), expected_version=expected)
-    return say(
+    message = say(
         "record.saved",
         event=say(f"event.{event}"),
         hotspot=_title(hotspot),
@@ -197,6 +205,8 @@ def _save(
         by=written.recorded_by,
         at=written.recorded_at.astimezone(),
     )
+    st.session_state[_LAST] = (asked, session.now(), message)
+    return message
 
 
 def _save_correction(say: Texts) -> str:

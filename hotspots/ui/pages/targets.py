@@ -117,11 +117,7 @@ def _behind(snapshot: Snapshot, result: TargetResult, parts: tuple[str, ...], sa
     filled = [part for part in parts if result.count(part)]
     if not filled:
         return
-    labels = [f"{_part(part, say)} ({result.count(part)})" for part in filled]
+    labels = [f"{say(f'column.{part}')} ({result.count(part)})" for part in filled]
     for tab, part in zip(st.tabs(labels), filled, strict=True):
         with tab:
             widgets.cells(hotspot_table(snapshot, result.behind[part], say))
-
-
-def _part(part: str, say: Texts) -> str:
-    return say("targets.kept") if part == "kept" else say(f"column.{part}")
