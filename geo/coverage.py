@@ -188,11 +188,18 @@ def _refuse_lost(polygons: Polygons, codes: npt.NDArray[Any]) -> None:
         )
 
 
+def overlaps(
+    metres: Polygons,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Positions of every two units that touch or overlap, and the square metres both claim."""
+    left, right = shapely.STRtree(metres).query(metres, predicate="intersects")
+    left, right = left[left < right], right[left < right]
+    return left, right, shapely.area(shapely.intersection(metres[left], metres[right]))
+
+
 def _overlap_m2(metres: Polygons) -> float:
     """Area covered twice, summed over pairs (three units over one spot count it three times)."""
-    left, right = shapely.STRtree(metres).query(metres, predicate="intersects")
-    once = left < right
-    return float(shapely.area(shapely.intersection(metres[left[once]], metres[right[once]])).sum())
+    return float(overlaps(metres)[2].sum())
 
 
 def _gap_m2(before: Polygons, after: Polygons) -> float:

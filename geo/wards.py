@@ -112,6 +112,14 @@ _ROW_REASONS = {
     "lat_lon_swapped": "has latitude and longitude exchanged",
     "metres_suspected": "has metres where degrees are announced",
     "outside_viet_nam": "lies outside Viet Nam",
+    "official_not_read": "says neither yes nor no to being official",
+    "unknown_new_ward": "leads to a code that is no ward of the newer edition",
+    "pair_twice": "repeats a pair",
+    "weight_not_share": "has a weight that is not a number from 0 to 1 (decimal point)",
+    "not_a_population": "has a number of people that cannot be read",
+    "basis_unknown": "has a basis that is not one of the known ones",
+    "weights_in_part": "belongs to a divided ward with weights for some parts only",
+    "weights_not_one": "belongs to a ward whose weights do not sum to 1",
 }
 
 
@@ -171,17 +179,58 @@ def read_wards(
     >>> read.findings.cleaned, read.findings.islands
     (False, ())
     """
-    raw = read_boundary_file(Path(path))
-    _require_columns(raw.table, [code_column, name_column, *([kind_column] if kind_column else [])])
-    units = _in_storage_crs(raw, crs, Path(path).name)
-    _refuse_number_codes(units[code_column], code_column)
-    _refuse_bad_rows(units, raw.unreadable, code_column, name_column)
+    units = read_units(
+        path, code_column=code_column, name_column=name_column, kind_column=kind_column, crs=crs
+    )
+    _refuse_number_codes(units.table[code_column], code_column)
+    _refuse_bad_rows(units.problems, len(units.table))
+    coverage = clean_coverage(units.table.geometry.to_numpy(), units.codes)
+    wards = wards_table(units.codes, units.names, units.kinds, edition, coverage.polygons)
+    return ReadWards(wards, _findings(wards, units.codes, coverage))
 
-    codes = np.array([_folded(code) for code in units[code_column]], dtype=object)
-    coverage = clean_coverage(units.geometry.to_numpy(), codes)
-    names = [_folded(name) for name in units[name_column]]
-    wards = wards_table(codes, names, _kinds(units, names, kind_column), edition, coverage.polygons)
-    return ReadWards(wards, _findings(wards, codes, coverage))
+
+@dataclass(frozen=True)
+class FileUnits:
+    """The rows of a boundary file, in degrees, before anything is refused or cleaned.
+
+    Attributes
+    ----------
+    table : GeoDataFrame
+        Every column of the file.
+    codes : array of str
+        Code of each row as text, "" where there is none.
+    names, kinds : list of str
+        As in a wards table.
+    problems : tuple of RowProblem
+        Why rows cannot be used, in the order of the rows; one row can have several.
+    """
+
+    table: gpd.GeoDataFrame
+    codes: npt.NDArray[Any]
+    names: list[str]
+    kinds: list[str]
+    problems: tuple[RowProblem, ...]
+
+
+def read_units(
+    path: str | Path,
+    *,
+    code_column: str = "code",
+    name_column: str = "name",
+    kind_column: str | None = None,
+    area_column: str | None = None,
+    crs: str | None = None,
+) -> FileUnits:
+    """Rows of a boundary file with their problems, for a check. To use the wards: `read_wards`."""
+    raw = read_boundary_file(Path(path))
+    asked = (code_column, name_column, kind_column, area_column)
+    _require_columns(raw.table, [column for column in asked if column])
+    table = _in_storage_crs(raw, crs, Path(path).name)
+    codes = [_folded(code) for code in table[code_column]]
+    names = [_folded(name) for name in table[name_column]]
+    problems = _row_problems(table, table[code_column], codes, names, raw.unreadable)
+    kinds = _kinds(table, names, kind_column)
+    return FileUnits(table, np.array(codes, dtype=object), names, kinds, problems)
 
 
 def wards_table(
@@ -429,25 +478,31 @@ def _is_number(code: object) -> bool:
     return isinstance(code, int | float) and not pd.isna(code)
 
 
-def _refuse_bad_rows(
-    units: gpd.GeoDataFrame, unreadable: dict[int, str], code_column: str, name_column: str
-) -> None:
-    codes = [_folded(code) for code in units[code_column]]
+def _row_problems(
+    table: gpd.GeoDataFrame,
+    given_codes: pd.Series[Any],
+    codes: list[str],
+    names: list[str],
+    unreadable: dict[int, str],
+) -> tuple[RowProblem, ...]:
     problems = [
-        *_code_problems(units[code_column], codes),
-        *_problems(codes, "blank_name", [not _folded(name) for name in units[name_column]]),
-        *_geometry_problems(units.geometry.to_numpy(), unreadable, codes),
+        *_code_problems(given_codes, codes),
+        *_problems(codes, "blank_name", [not name for name in names]),
+        *_geometry_problems(table.geometry.to_numpy(), unreadable, codes),
     ]
+    return tuple(sorted(problems, key=lambda problem: problem.row))
+
+
+def _refuse_bad_rows(problems: tuple[RowProblem, ...], rows: int) -> None:
     if not problems:
         return
-    problems.sort(key=lambda problem: problem.row)
     reasons = {problem.reason for problem in problems}
     shown = "; ".join(map(str, problems[:20])) + ("; ..." if len(problems) > 20 else "")
     raise GeoError(
         reasons.pop() if len(reasons) == 1 else "several_problems",
-        f"{len({problem.row for problem in problems})} of {len(units)} rows cannot be used: "
+        f"{len({problem.row for problem in problems})} of {rows} rows cannot be used: "
         f"{shown}. Correct these rows and load the file again; nothing was taken over.",
-        problems=tuple(problems),
+        problems=problems,
     )
 
 
@@ -520,10 +575,10 @@ def _folded(text: Any) -> str:
         return "" if text is None or pd.isna(text) else str(text)
     visible = "".join(
         sign
-        for sign in " ".join(unicodedata.normalize("NFC", text).split())
-        if unicodedata.category(sign) not in ("Cc", "Cf", "Cs")
+        for sign in unicodedata.normalize("NFC", text)
+        if sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf", "Cs")
     )
-    return visible.strip()
+    return " ".join(visible.split())
 
 
 def _kinds(units: gpd.GeoDataFrame, names: list[str], kind_column: str | None) -> list[str]:
