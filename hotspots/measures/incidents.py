@@ -28,6 +28,7 @@ KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
     "category": ("category", "type", "loai", "loại", "nhom", "nhóm"),
     "count": ("count", "n", "so_vu", "số vụ"),
     "month": ("month", "thang", "tháng", "date"),
+    "edition": ("edition", "ranh_gioi", "ranh giới"),
 }
 """Column names read without a mapping, the first that is there wins."""
 
@@ -65,8 +66,9 @@ class CleanedIncidents:
         `row` (number in the file, the first row of data is 1), `lon`, `lat` (degrees, NaN when
         the file gives a ward), `ward` (code as text, missing when the file gives a point), `day`
         (text 2025-10-20, or 2025-10 when only the month is known), `month` (text 2025-10),
-        `category` (code of the programme), `key` (uint64 of what the file says of the incident,
-        and of how often it said so before).
+        `category` (code of the programme), `edition` (ISO day of the boundary edition that the
+        file says the ward code belongs to; empty when it says nothing), `key` (uint64 of what the
+        file says of the incident, and of how often it said so before).
     rejected : DataFrame
         `row`, `reason` (code), `value` (what was given).
     """
@@ -157,7 +159,7 @@ def clean_incidents(
         reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
     table["named"] = _once_per_value(_text(raw[column_of["category"]]), _key).to_numpy()
     accepted, rejected = reasons.split(table)
-    accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named"]])
+    accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named", "edition"]])
     return CleanedIncidents(accepted.drop(columns="named"), rejected)
 
 
@@ -169,8 +171,8 @@ def clean_counts(
     Returns
     -------
     CleanedIncidents
-        `accepted` has `row`, `ward`, `month`, `category`, `count` (int); a cell given twice in
-        the file is rejected the second time.
+        `accepted` has `row`, `ward`, `month`, `category`, `count` (int), `edition` (see there); a
+        cell given twice in the file is rejected the second time.
     """
     mapping = mapping or ColumnMapping()
     column_of = _columns(raw, mapping)
@@ -184,6 +186,7 @@ def clean_counts(
     reasons.add(~whole, "not_a_count", given)
     table["count"] = pd.to_numeric(given.where(whole, "0")).astype(np.int64).to_numpy()
     cells = table["ward"] + " " + table["month"] + " " + table["category"]
+    cells = cells + (" " + table["edition"]).where(table["edition"].ne(""), "")
     again = cells.where(reasons.none, None).duplicated() & reasons.none
     reasons.add(again, "cell_given_twice", cells)
     accepted, rejected = reasons.split(table)
@@ -242,7 +245,22 @@ def _dated_and_named(
     code_of = _category_codes(programme, mapping)
     table["category"] = _once_per_value(named, lambda text: code_of.get(_key(text), "")).to_numpy()
     reasons.add(table["category"].eq(""), "unknown_category", named)
+    _read_edition(table, raw, column_of, reasons)
     return table, reasons
+
+
+def _read_edition(
+    table: pd.DataFrame, raw: pd.DataFrame, column_of: Mapping[str, str], reasons: _Reasons
+) -> None:
+    """Add the boundary edition that a row says its ward code belongs to."""
+    table["edition"] = ""
+    if "edition" not in column_of:
+        return
+    stated = _text(raw[column_of["edition"]])
+    days = _once_per_value(stated, lambda text: _read_day(text, date.max)[0] if text else "")
+    unread = stated.ne("") & days.map(len).ne(len("2025-07-01"))
+    reasons.add(unread, "edition_not_read", stated)
+    table["edition"] = np.where(unread, "", days.to_numpy()).astype(object)
 
 
 def _columns(raw: pd.DataFrame, mapping: ColumnMapping) -> dict[str, str]:
@@ -324,8 +342,10 @@ def _content_keys(content: pd.DataFrame) -> np.ndarray:
     two equal rows gets another key than the first, and the same file gets the same keys again,
     also when its categories are mapped otherwise than before.
     """
-    plain = content.assign(
-        lon=content["lon"].round(7), lat=content["lat"].round(7), ward=content["ward"].fillna("")
+    stated = content["edition"].where(content["ward"].notna(), "")
+    ward = [f"{w}@{e}" if e else w for w, e in zip(content["ward"].fillna(""), stated, strict=True)]
+    plain = content.drop(columns="edition").assign(
+        lon=content["lon"].round(7), lat=content["lat"].round(7), ward=ward
     )
     first = pd.util.hash_pandas_object(plain, index=False)
     occurrence = first.groupby(first).cumcount()

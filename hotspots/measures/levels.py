@@ -2,7 +2,9 @@
 
 `counts` is everywhere the same table: one row per month (`pd.PeriodIndex`, frequency M, no gap),
 one column per ward (code as text), values the severity-weighted index of the month (0 or more; a
-sum of weights, so not always whole). A zero is a true zero; nothing is missing.
+sum of weights and of counts carried from earlier wards, so not always whole), NaN where it is not
+known. A zero is a true zero. `known_months` keeps of every ward the months that nothing unknown
+follows; the other functions take a table in which NaN stands only above a ward's first known month.
 """
 
 from __future__ import annotations
@@ -107,7 +109,11 @@ class FilteredLevel:
 
 
 def known_months(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Return the rows of `counts` that were over on a day, or say why they do not suffice.
+    """Return what is known without a break up to a day, or say why it does not suffice.
+
+    Of each ward that is its last run of known months, up to the last month that anybody knows;
+    wards that are unknown in that month, or have fewer than `LEAST_MONTHS` in the run, are left
+    out. Rows at the end that nobody knows are as good as not there: the counts are late.
 
     Parameters
     ----------
@@ -116,13 +122,19 @@ def known_months(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     as_of : date
         The day; its own month counts only if this is its last day.
 
+    Returns
+    -------
+    pd.DataFrame
+        Months x wards, NaN only above a ward's first known month; the first row is that of the
+        ward with the longest run.
+
     Raises
     ------
     CannotMeasure
-        `history_too_short` (months, needed) or `counts_too_old` (last, expected, months_late,
-        allowed).
+        `history_too_short` (months: the longest run of any ward, needed) or `counts_too_old`
+        (last, expected, months_late, allowed).
     ValueError
-        If the table is not complete: gaps, missing or negative values.
+        If a month has no row or a value is negative or infinite.
 
     Examples
     --------
@@ -130,15 +142,18 @@ def known_months(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     >>> counts = pd.DataFrame({"26734": range(9)}, index=months)
     >>> len(known_months(counts, date(2025, 7, 30)))
     6
+    >>> counts["26737"], counts["26740"] = [5, np.nan, 4, 4, 4, 4, 4, 4, 4], [1] * 8 + [np.nan]
+    >>> known_months(counts, date(2025, 9, 30)).count().to_dict()
+    {'26734': 9, '26737': 7}
     """
     _check(counts)
     end = last_complete_month(as_of)
-    known = counts.loc[counts.index <= _period(end)].astype(float)
+    known = _last_runs(counts.loc[counts.index <= _period(end)].astype(float))
     if len(known) < LEAST_MONTHS:
         raise CannotMeasure(
             "history_too_short",
-            f"{len(known)} months of counts are known on {as_of}; at least {LEAST_MONTHS} are "
-            "needed. Import the earlier months.",
+            f"{len(known)} months of counts without a break are known on {as_of}; at least "
+            f"{LEAST_MONTHS} are needed. Import the earlier months.",
             months=len(known),
             needed=LEAST_MONTHS,
         )
@@ -153,7 +168,53 @@ def known_months(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
             months_late=end - last,
             allowed=MOST_MONTHS_LATE,
         )
-    return known
+    return known.loc[:, known.count() >= LEAST_MONTHS]
+
+
+def common_span(known: pd.DataFrame) -> pd.DataFrame:
+    """Return the wards and months that speak for the city: a table in which nothing is missing.
+
+    The longest span of months whose every row is known of wards that hold at least half of the
+    city's last 12 months (a shorter history scaled up to a year), and those wards. So months that
+    all wards know, if the ones with a long history hold less than half.
+
+    A ward whose counts begin later must not look like growth, so the wards are the same in every
+    row; nothing is filled in, because that would suppose the very season and drift that are asked
+    for. Long, because the season needs years; half, because fewer would let the smaller part of
+    the city speak for the larger.
+
+    Parameters
+    ----------
+    known : pd.DataFrame
+        From `known_months`.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=8, freq="M")
+    >>> counts = pd.DataFrame({"old": 5.0, "new": [np.nan] * 2 + [4.0] * 6}, index=months)
+    >>> common_span(counts).shape, common_span(counts.assign(new=counts["new"] * 2)).shape
+    ((8, 1), (6, 2))
+    """
+    first = _first_known(known.to_numpy(float))
+    recent = known.iloc[-12:].mean().to_numpy(float)
+    start = next(row for row in np.unique(first) if recent[first <= row].sum() >= recent.sum() / 2)
+    span: pd.DataFrame = known.loc[:, first <= start].iloc[start:]
+    return span
+
+
+def city_total(known: pd.DataFrame) -> pd.Series[float]:
+    """Return the city's index by month as its season and drift are read from it.
+
+    Not the sum of all wards, if some are known for longer than others: see `common_span`.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=8, freq="M")
+    >>> counts = pd.DataFrame({"old": 5.0, "new": [np.nan] * 2 + [4.0] * 6}, index=months)
+    >>> city_total(counts).to_list()
+    [5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+    """
+    return common_span(known).sum(axis=1)
 
 
 def effective_unit(counts: Mapping[str, float], weights: Mapping[str, float]) -> float:
@@ -186,7 +247,7 @@ def effective_unit(counts: Mapping[str, float], weights: Mapping[str, float]) ->
     return squares / total if total > 0 else 1.0
 
 
-def season_and_drift(city_total: pd.Series[float]) -> Season:
+def season_and_drift(total: pd.Series[float]) -> Season:
     """Return month-of-year factors, the Tết factor and the drift of the city's total.
 
     Poisson regression with an L2 penalty (scikit-learn's `PoissonRegressor`) on twelve month
@@ -196,8 +257,8 @@ def season_and_drift(city_total: pd.Series[float]) -> Season:
 
     Parameters
     ----------
-    city_total : pd.Series
-        Index of the whole city by month (`pd.PeriodIndex`, M).
+    total : pd.Series
+        Index of the city by month (`pd.PeriodIndex`, M), from `city_total`.
 
     Returns
     -------
@@ -212,9 +273,9 @@ def season_and_drift(city_total: pd.Series[float]) -> Season:
     >>> [round(factor, 1) for factor in season.factors[9:]]
     [0.9, 0.9, 2.3]
     """
-    if len(city_total) < SEASON_MONTHS or not city_total.sum() > 0:
+    if len(total) < SEASON_MONTHS or not total.sum() > 0:
         return Season((1.0,) * 12, tet=1.0, drift=0.0, seasonal=False)
-    months = pd.PeriodIndex(city_total.index)
+    months = pd.PeriodIndex(total.index)
     n = len(months)
     years = (np.arange(n) - (n - 1)) / 12
     tet = [Month(each.year, each.month) in TET_MONTHS for each in months]
@@ -222,7 +283,7 @@ def season_and_drift(city_total: pd.Series[float]) -> Season:
     model = PoissonRegressor(alpha=_SHRINK_YEARS / n, solver="newton-cholesky")
     model.fit(
         np.column_stack([dummies, tet, years]).astype(float),
-        city_total.to_numpy(float) / city_total.mean(),
+        total.to_numpy(float) / total.mean(),
     )
     factors = np.exp(model.coef_[:12])
     return Season(
@@ -237,7 +298,8 @@ def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float
     """Return phi, the variance of a month's index over its mean, pooled over wards.
 
     phi = sum(diff^2) / 2 / sum(mean) on the de-seasonalised index, with diff the change from one
-    month to the next: changes see the noise and next to nothing of the trend.
+    month to the next: changes see the noise and next to nothing of the trend. A ward counts by its
+    known changes.
 
     Parameters
     ----------
@@ -257,8 +319,10 @@ def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float
     6.0
     """
     index = _deseasonalised(counts, season)
-    squares = float((np.diff(index, axis=0) ** 2).sum()) / 2
-    means = float(index.mean(axis=0).sum()) * (len(index) - 1)
+    changes = np.diff(index, axis=0)
+    squares = float(np.nansum(changes**2)) / 2
+    months = np.maximum(np.isfinite(index).sum(axis=0), 1)
+    means = float((np.nansum(index, axis=0) / months * np.isfinite(changes).sum(axis=0)).sum())
     return max(unit, squares / means) if means > 0 else unit
 
 
@@ -267,18 +331,24 @@ def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -
 
     A local-level (Kalman) filter on the de-seasonalised index, all wards at once. Observation
     variance is phi x level; the level walks with the city's drift and a variance estimated from
-    past 12-month log changes minus their noise. It starts from the mean of the first (at most)
-    twelve months, shrunk towards the city's mean ward (Marshall 1991; the linear form of the
-    gamma-Poisson model). Rows after the last one do not exist for it.
+    past 12-month log changes minus their noise. Each ward starts from the mean of its own first
+    (at most) twelve known months, shrunk towards the mean of the wards known in these months
+    (Marshall 1991; the linear form of the gamma-Poisson model). Rows after the last one do not
+    exist for it.
 
     Parameters
     ----------
     counts : pd.DataFrame
-        Months x wards, see the module; at least two months.
+        Months x wards, at least two months, NaN only above a ward's first known month.
     season : Season
         Estimated from the same months.
     unit : float
         From `effective_unit`.
+
+    Raises
+    ------
+    ValueError
+        If a month after a ward's first known one is unknown: take `known_months` first.
 
     Examples
     --------
@@ -292,14 +362,17 @@ def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -
     factors = season.factors_of(pd.PeriodIndex(counts.index))
     phi = dispersion(counts, season, unit)
     drift_variance = _drift_variance(index, phi)
-    start = min(12, len(index))
-    level, variance = _shrunk_start(index[:start], phi, drift_variance, unit)
-    for month, factor in zip(index[start:], factors[start:], strict=True):
-        level = level * np.exp(season.drift)
-        variance = variance * np.exp(2 * season.drift) + drift_variance * level**2
-        noise = phi * np.maximum(level, _least_level(unit)) / factor
-        gain = variance / (variance + noise)
-        level, variance = level + gain * (month - level), variance * (1 - gain)
+    first = _first_known(index)
+    started = np.minimum(first + 12, len(index))  # the row behind each ward's first months
+    level, variance = _starts(index, first, phi, drift_variance, unit)
+    for row in range(started.min(initial=len(index)), len(index)):
+        predicted = level * np.exp(season.drift)
+        spread = variance * np.exp(2 * season.drift) + drift_variance * predicted**2
+        noise = phi * np.maximum(predicted, _least_level(unit)) / factors[row]
+        gain = spread / (spread + noise)
+        going = started <= row
+        level = np.where(going, predicted + gain * (index[row] - predicted), level)
+        variance = np.where(going, spread * (1 - gain), variance)
     return FilteredLevel(
         pd.Series(level, index=counts.columns, name="level"),
         pd.Series(variance, index=counts.columns, name="variance"),
@@ -315,8 +388,31 @@ def _check(counts: pd.DataFrame) -> None:
     if len(index) and not index.equals(pd.period_range(index[0], index[-1], freq="M")):
         raise ValueError("counts has gaps or months out of order; every month needs its row.")
     values = counts.to_numpy(float)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise ValueError("counts has missing or negative values; a ward without incidents is 0.")
+    if np.isinf(values).any() or (values < 0).any():
+        raise ValueError(
+            "counts has negative or infinite values; a ward without incidents is 0, an unknown "
+            "month NaN."
+        )
+
+
+def _last_runs(counts: pd.DataFrame) -> pd.DataFrame:
+    """Keep of each ward the known months that nothing unknown follows, from the longest run on."""
+    delivered = counts.loc[: counts.last_valid_index()] if counts.size else counts.iloc[:0]
+    known = delivered.notna().to_numpy()
+    unbroken = np.logical_and.accumulate(known[::-1], axis=0)[::-1]
+    longest = int(unbroken.sum(axis=0).max(initial=0))
+    return delivered.where(unbroken).iloc[len(delivered) - longest :]
+
+
+def _first_known(values: Floats) -> npt.NDArray[np.intp]:
+    """Row of each ward's first known month, in a table whose wards are known from then on."""
+    unknown = np.isnan(values)
+    first: npt.NDArray[np.intp] = unknown.sum(axis=0)
+    if (first == len(values)).any() or not np.array_equal(
+        unknown, np.arange(len(values))[:, None] < first
+    ):
+        raise ValueError("A ward is unknown in a later month; take `known_months` first.")
+    return first
 
 
 def _period(month: Month) -> pd.Period:
@@ -338,7 +434,8 @@ def _drift_variance(index: Floats, phi: float) -> float:
 
     The log change between two neighbouring 12-month sums, less that of the city, has the variance
     of noise, phi / before + phi / after, plus (2 n^2 + 1) / (3 n) = 289 / 36 monthly drift
-    variances for n = 12 (difference of neighbouring means of a random walk).
+    variances for n = 12 (difference of neighbouring means of a random walk). Each pair of years
+    is that of the wards known in all its months.
     """
     years = [index[end - 24 : end] for end in range(len(index), 23, -12)]
     excess = np.concatenate([_excess_change(each, phi) for each in years] or [np.empty(0)])
@@ -351,13 +448,34 @@ def _drift_variance(index: Floats, phi: float) -> float:
 def _excess_change(two_years: Floats, phi: float) -> Floats:
     """Squared log change of each ward with enough incidents, minus its noise."""
     before, after = two_years[:12].sum(axis=0), two_years[12:].sum(axis=0)
-    enough = np.minimum(before, after) >= 10 * phi  # the log of small sums is biased
+    # the log of small sums is biased; the sum of a ward with an unknown month is NaN, never enough
+    enough = np.minimum(before, after) >= 10 * phi
     if not enough.any():
         return np.empty(0)
     before, after = before[enough], after[enough]
     change = np.log(after / before)
     excess: Floats = (change - change.mean()) ** 2 - phi / before - phi / after
     return excess
+
+
+def _starts(
+    index: Floats,
+    first: npt.NDArray[np.intp],
+    phi: float,
+    drift_variance: float,
+    unit: float,
+) -> tuple[Floats, Floats]:
+    """Level and variance of each ward at the end of its own first months.
+
+    Wards that begin in the same month are shrunk together with those known before: what the city
+    was like then is the best guess, and there may be only one ward that begins.
+    """
+    level, variance = np.empty(len(first)), np.empty(len(first))
+    for row in np.unique(first):
+        there, begins = first <= row, first == row
+        found = _shrunk_start(index[row : row + 12, there], phi, drift_variance, unit)
+        level[begins], variance[begins] = (values[begins[there]] for values in found)
+    return level, variance
 
 
 def _shrunk_start(

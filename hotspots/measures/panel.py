@@ -1,13 +1,22 @@
-"""The complete ward x month x category panel, and the index that weighs categories together."""
+"""The complete ward x month x category panel, and the index that weighs categories together.
+
+Counts recorded on earlier wards are carried to those of today. A carried count can be fractional
+and in part estimated; where a part of a ward's territory has no count that could be carried, the
+ward's month is unknown, and stays so: NaN in the index, never 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 PANEL_COLUMNS = ["ward", "month", "category", "count"]
+FULL_PANEL_COLUMNS = [*PANEL_COLUMNS, "estimated", "known"]
+
+_ROUNDING = 1e-9
 
 
 def count_incidents(placed: pd.DataFrame) -> pd.DataFrame:
@@ -51,52 +60,132 @@ def count_incidents(placed: pd.DataFrame) -> pd.DataFrame:
 
 
 def complete_panel(
-    counts: pd.DataFrame, wards: Sequence[str], categories: Sequence[str]
+    counts: pd.DataFrame,
+    wards: Sequence[str],
+    categories: Sequence[str],
+    unknown: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Return the panel with every ward, month and category, a nothing as 0.
 
     A month that the counts do not name at all is unknown, not 0, and so is not there.
 
+    Parameters
+    ----------
+    counts : DataFrame
+        `ward`, `month`, `category`, `count` (0 or more, not always whole) and, if any of it is
+        estimated, `estimated` (how much of `count` is; missing = nothing).
+    wards, categories : sequence of str
+        All there are.
+    unknown : collection of (ward, month)
+        Whose counts are incomplete. Other wards, and months that no count names, are ignored.
+
     Returns
     -------
     DataFrame
-        `ward`, `month`, `category`, `count`, sorted by these; the counts' total is kept.
+        `ward`, `month`, `category`, `count` (float), `estimated` (float), `known` (bool, False in
+        every category of an unknown ward and month), sorted by the first three. The totals of
+        `count` and `estimated` are kept: where `known` is False, they hold what was counted, a
+        lower bound.
 
     Raises
     ------
     ValueError
-        If the counts name a ward or category that is not asked for: nothing is dropped silently.
+        If the counts name a ward or category that is not asked for (nothing is dropped silently),
+        a count is missing, negative or infinite, or more of it is estimated than there is.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame(
+    ...     {"ward": ["1", "2"], "month": "2025-06", "category": "a", "count": [0.5, 3]}
+    ... )
+    >>> complete_panel(counts, ["1", "2"], ["a"], unknown=[("1", "2025-06")])
+      ward    month category  count  estimated  known
+    0    1  2025-06        a    0.5        0.0  False
+    1    2  2025-06        a    3.0        0.0   True
     """
     strange = (set(counts["ward"]) - set(wards)) | (set(counts["category"]) - set(categories))
     if strange:
         raise ValueError(f"Counts for {sorted(strange)[:5]}, which are not wards or categories.")
-    if counts.empty:
-        return counts[PANEL_COLUMNS].copy()
+    given = _measured(counts)
     months = sorted(counts["month"].unique())
     cells = pd.MultiIndex.from_product(
         [sorted(wards), months, sorted(categories)], names=PANEL_COLUMNS[:3]
     )
-    sums = counts.groupby(PANEL_COLUMNS[:3])["count"].sum()
-    panel = sums.reindex(cells, fill_value=0).astype(np.int64).reset_index()
-    return panel[PANEL_COLUMNS]
+    sums = given.groupby(PANEL_COLUMNS[:3])[["count", "estimated"]].sum()
+    panel = sums.reindex(cells, fill_value=0.0).reset_index()
+    known = _known(sorted(wards), months, unknown).repeat(len(categories))
+    return panel.assign(known=known)[FULL_PANEL_COLUMNS]
+
+
+def _measured(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts as floats with how much is estimated; refuse what cannot be summed."""
+    nothing = pd.Series(0.0, index=counts.index)
+    given = counts[PANEL_COLUMNS].astype({"count": float})
+    # tables put together have NaN where one of them had no such column
+    given["estimated"] = counts.get("estimated", nothing).astype(float).fillna(0.0)
+    count, estimated = given["count"].to_numpy(), given["estimated"].to_numpy()
+    # a sum would take a missing count for 0
+    wrong = ~(np.isfinite(count) & (count >= 0) & (estimated >= 0))
+    wrong |= estimated > count * (1 + _ROUNDING)
+    if wrong.any():
+        first = given[wrong].iloc[0].to_dict()
+        raise ValueError(
+            f"{wrong.sum()} counts are missing, negative, infinite or estimated by more than they "
+            f"are, first {first}; leave a cell that is not known out and name it in `unknown`."
+        )
+    return given
+
+
+def _known(
+    wards: Sequence[str], months: Sequence[str], unknown: Collection[tuple[str, str]]
+) -> npt.NDArray[np.bool_]:
+    """Return whether each ward is known in each month: wards x months."""
+    row = {ward: place for place, ward in enumerate(wards)}
+    column = {month: place for place, month in enumerate(months)}
+    known = np.ones((len(row), len(column)), dtype=bool)
+    for ward, month in unknown:
+        if ward in row and month in column:
+            known[row[ward], column[month]] = False
+    return known
 
 
 def weighted_index(panel: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
     """Weigh the categories together: months x wards, in weighted incidents a month.
 
+    Parameters
+    ----------
+    panel : DataFrame
+        From `complete_panel`.
+    weights : Mapping of str to float
+        By category.
+
     Returns
     -------
     DataFrame
-        Index `pd.PeriodIndex` of months, one column a ward code.
+        Index `pd.PeriodIndex` of months, one column a ward code; NaN where the ward's month is
+        not known.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame(
+    ...     {"ward": ["1", "2"], "month": "2025-06", "category": "a", "count": [0.5, 3]}
+    ... )
+    >>> panel = complete_panel(counts, ["1", "2"], ["a"], unknown=[("1", "2025-06")])
+    >>> weighted_index(panel, {"a": 2.0}).loc["2025-06"].to_dict()
+    {'1': nan, '2': 6.0}
     """
+    cells = [panel["month"], panel["ward"]]
     weighted = panel["count"] * panel["category"].map(weights).astype(float)
-    wide = weighted.groupby([panel["month"], panel["ward"]]).sum().unstack("ward")
+    known = panel["known"].groupby(cells).all()
+    wide = weighted.groupby(cells).sum().where(known).unstack("ward")
     wide.index = pd.PeriodIndex(wide.index, freq="M")
     return wide.rename_axis(index="month", columns="ward")
 
 
 def latest_run(index: pd.DataFrame, last: str) -> pd.DataFrame:
     """Return the months up to `last` that follow one another without a gap.
+
+    A month that is known of no ward (NaN in every column) is a gap like one that is not there.
 
     Examples
     --------
@@ -105,7 +194,7 @@ def latest_run(index: pd.DataFrame, last: str) -> pd.DataFrame:
     >>> latest_run(wide, "2025-10").index.astype(str).to_list()
     ['2025-09', '2025-10']
     """
-    known = index.loc[index.index <= pd.Period(last, freq="M")].sort_index()
+    known = index.loc[index.index <= pd.Period(last, freq="M")].dropna(how="all").sort_index()
     ordinals = pd.PeriodIndex(known.index, freq="M").asi8
     breaks = np.flatnonzero(np.diff(ordinals) != 1)
     return known.iloc[breaks[-1] + 1 :] if len(breaks) else known
@@ -115,8 +204,9 @@ def without_partial_end(index: pd.DataFrame) -> pd.DataFrame:
     """Return the index without last months that only some of the wards reported.
 
     A month in which fewer than half as many wards have anything as in the median of the twelve
-    months before it was reported in part, and would look like a fall everywhere else. Nothing is
-    left out when that median is under `_STEADY_WARDS`: so few wards can well be quiet at once.
+    months before it was reported in part, and would look like a fall everywhere else. An unknown
+    month (NaN) is not reported. Nothing is left out when that median is under `_STEADY_WARDS`: so
+    few wards can well be quiet at once.
 
     Examples
     --------

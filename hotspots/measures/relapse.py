@@ -5,6 +5,10 @@ city's season and drift and the noise seen so far; each future is put to the pro
 rule at its own test dates. No past relapses are needed. What is known stays known: a window at a
 test date holds the known months and only the missing ones are simulated.
 
+Wards may be known for different spans of time: a ward's window that is longer than what is known
+of it is scaled up, and the season, the drift and the moving threshold are read from the wards with
+a long common history (`levels.common_span`).
+
 Reason codes and their facts (`share` and `ratio` are shares, 1 = equal; months are text, 2025-10):
 
 ==========================  =====================================================================
@@ -13,8 +17,9 @@ over_threshold_now          level, threshold, share
 margin_small                level, threshold, margin (1 - share, at most .10)
 trend                       ratio, recent, before (means per month), recent_months, months_before
 season_ahead                factor, until (the next test month)
-short_history               months, needed
-window_scaled               months, window_months
+short_history               months (known of this ward), needed
+season_unknown              months (known in common), needed: the ward has enough, the city not
+window_scaled               months (known of this ward), window_months
 counts_late                 last, expected, months_late
 ==========================  =====================================================================
 """
@@ -33,10 +38,12 @@ import pandas as pd
 
 from hotspots.errors import NotFound
 from hotspots.measures.levels import (
+    LEAST_MONTHS,
     SEASON_MONTHS,
     FilteredLevel,
     Floats,
     Season,
+    common_span,
     filtered_level,
     known_months,
     season_and_drift,
@@ -56,6 +63,9 @@ SEASON_AHEAD_FROM: Final = 1.05
 TREND_MONTHS: Final = 3
 TREND_FROM: Final = 0.10
 
+TREND_LEAST_BEFORE: Final = 6
+"""Fewer known months before the last three are too few to call a change a trend."""
+
 _DRIFT_KEPT: Final = 0.9  # of the city's drift, from one month ahead to the next
 
 Alarm = Literal["red", "amber", "none"]
@@ -71,7 +81,7 @@ class Risk:
         The index of `watched` in its order, and the columns `area`; `p3`, `se3`, `p6`, `se6`, ...
         (probability of relapse within so many months, and its Monte-Carlo standard error); `level`
         (index of the last known window), `threshold` (today's, same unit), `share` (level /
-        threshold; NaN when the threshold is 0); `months` (known months used); `first_test`
+        threshold; NaN when the threshold is 0); `months` (known months of its ward); `first_test`
         (`Month` of the next test).
     reasons : Mapping[Hashable, tuple[Reason, ...]]
         By hotspot; the level against the threshold comes first.
@@ -108,7 +118,8 @@ def forward_risk(
     Parameters
     ----------
     counts : pd.DataFrame
-        Months x wards of the whole city (see `levels`); months after `as_of` are not looked at.
+        Months x wards of the whole city (see `levels`), NaN = unknown; months after `as_of` are
+        not looked at.
     watched : pd.DataFrame
         One row per hotspot, the index without repeats: `area` (ward code), `transformed_on` (date;
         tests up to that day do not count) and optionally `threshold` (float, index of a window;
@@ -138,10 +149,11 @@ def forward_risk(
     CannotMeasure
         `history_too_short` or `counts_too_old`, see `levels.known_months`.
     NotFound
-        `ward_not_in_counts` (wards): a watched area that has no column.
+        `ward_not_in_counts` (wards): a watched area that has no column, or that
+        `levels.known_months` leaves out; its columns are the wards that can be asked for.
     ValueError
-        If `watched` repeats a hotspot or lacks a day, a horizon is below 1, or `counts` is not
-        complete.
+        If `watched` repeats a hotspot or lacks a day, a horizon is below 1, or a month of `counts`
+        has no row.
 
     Examples
     --------
@@ -174,9 +186,11 @@ class _City:
     """All that the hotspots of one call share. Steps are the months simulated, from 0."""
 
     known: pd.DataFrame
+    windows: pd.Series[float]  # of the rule, by ward, at the last known month
     rule: RelapseRule
     end: Month  # last month over on the day; the counts may end up to three months before
     season: Season
+    season_months: int  # known in common, that the season was read from
     filtered: FilteredLevel
     unit: float
     steps: tuple[Month, ...]
@@ -188,15 +202,30 @@ class _City:
     def read(
         cls, known: pd.DataFrame, rule: RelapseRule, as_of: date, furthest: int, unit: float
     ) -> _City:
-        season = season_and_drift(known.sum(axis=1))
+        span = common_span(known)
+        total = span.sum(axis=1)
+        season = season_and_drift(total)
         filtered = filtered_level(known, season, unit=unit)
+        windows = _last_windows(known, rule.window_months)
         last, end = _last(known), last_complete_month(as_of)
         steps = tuple(last + ahead for ahead in range(1, (end + furthest) - last + 1))
         damped = season.drift * np.cumsum(_DRIFT_KEPT ** np.arange(1, len(steps) + 1))
         growth, factors = np.exp(damped), np.array([season.factor(month) for month in steps])
-        expected = float(filtered.level.sum()) * growth * factors
-        thresholds = _thresholds(known, rule, expected)
-        return cls(known, rule, end, season, filtered, unit, steps, growth, factors, thresholds)
+        expected = float(filtered.level[span.columns].sum()) * growth * factors
+        return cls(
+            known,
+            windows,
+            rule,
+            end,
+            season,
+            len(span),
+            filtered,
+            unit,
+            steps,
+            growth,
+            factors,
+            _thresholds(windows, total.to_numpy(), rule, expected),
+        )
 
 
 @dataclass(frozen=True)
@@ -227,8 +256,8 @@ def _find_areas(watched: pd.DataFrame, known: pd.DataFrame) -> None:
     if unknown:
         raise NotFound(
             "ward_not_in_counts",
-            f"There are no counts for {', '.join(unknown)}. Are the hotspots and the counts on the "
-            "same boundary edition?",
+            f"There are no counts for {', '.join(unknown)}, or fewer than {LEAST_MONTHS} months "
+            "in a row. Are the hotspots and the counts on the same boundary edition?",
             wards=", ".join(unknown),
         )
 
@@ -251,27 +280,32 @@ def _window_sums(path: Floats, window: int, at: int) -> Floats:
     return sums
 
 
-def _thresholds(known: pd.DataFrame, rule: RelapseRule, expected: Floats) -> Floats:
+def _last_windows(known: pd.DataFrame, window: int) -> pd.Series[float]:
+    """Sum of each ward's last window, scaled up where fewer of its months are known."""
+    recent = known.iloc[-window:]
+    return recent.sum() * (window / recent.count())
+
+
+def _thresholds(
+    now: pd.Series[float], total: Floats, rule: RelapseRule, expected: Floats
+) -> Floats:
     """Today's threshold and that of each simulated month.
 
     A quantile over the wards follows the city: it moves as the expected window sum of the city
-    does, its known months being known.
+    does, its known months being known. `total` and `expected` are of the same wards, so that a
+    ward whose counts begin late does not raise it.
     """
     if rule.quantile is None:
         return np.full(1 + len(expected), rule.threshold, dtype=np.float64)
-    n = len(known)
-    now = _window_sums(known.to_numpy(), rule.window_months, n - 1)[0]
-    city = np.concatenate([known.to_numpy().sum(axis=1), expected])
-    windows = _window_sums(city, rule.window_months, n - 1)
-    quantile = float(np.quantile(now, rule.quantile))
+    city = np.concatenate([total, expected])
+    windows = _window_sums(city, rule.window_months, len(total) - 1)
+    quantile = float(np.quantile(now.to_numpy(), rule.quantile))
     moved: Floats = quantile * (windows / windows[0] if windows[0] > 0 else np.ones(len(windows)))
     return moved
 
 
 def _hotspots(watched: pd.DataFrame, city: _City) -> Iterator[_Hotspot]:
     own = watched.get("threshold", pd.Series(np.nan, index=watched.index)).to_numpy(float)
-    now = _window_sums(city.known.to_numpy(), city.rule.window_months, len(city.known) - 1)[0]
-    level = dict(zip(city.known.columns, now, strict=True))
     for hotspot, area, day, threshold in zip(
         watched.index, watched["area"], watched["transformed_on"], own, strict=True
     ):
@@ -280,7 +314,7 @@ def _hotspots(watched: pd.DataFrame, city: _City) -> Iterator[_Hotspot]:
             hotspot,
             area,
             quiet_until,
-            float(level[area]),
+            float(city.windows[area]),
             city.thresholds if np.isnan(threshold) else np.full(len(city.thresholds), threshold),
         )
 
@@ -318,7 +352,7 @@ def _relapsing(
 ) -> Floats:
     """Share of futures that meet the rule, by horizon."""
     window = city.rule.window_months
-    recent = city.known[row.area].to_numpy()[-window:]
+    recent = _own(city, row.area)[-window:]
     futures = _futures(city, row.area, draws, seed)
     path = np.concatenate([np.repeat(recent[:, None], draws, axis=1), futures])
     sums = _window_sums(path, window, len(recent))
@@ -329,6 +363,12 @@ def _relapsing(
     hits = np.array([met[: late + horizon].any(axis=0).sum() for horizon in horizons])
     shares: Floats = (hits + 0.5) / (draws + 1)
     return shares
+
+
+def _own(city: _City, area: str) -> Floats:
+    """Return the known months of one ward."""
+    own: Floats = city.known[area].dropna().to_numpy()
+    return own
 
 
 def _reaches(sums: Floats, thresholds: Floats) -> npt.NDArray[np.bool_]:
@@ -352,7 +392,7 @@ def _table(
     columns["level"] = np.array([row.level for row in rows], dtype=float)
     columns["threshold"] = np.array([row.thresholds[0] for row in rows], dtype=float)
     columns["share"] = np.array([row.share for row in rows], dtype=float)
-    columns["months"] = np.full(len(rows), len(city.known))
+    columns["months"] = city.known.count().loc[watched["area"]].to_numpy()
     tests = [_next_test(city.rule, row.quiet_until) for row in rows]
     columns["first_test"] = np.array(tests, dtype=object)
     return pd.DataFrame(columns, index=watched.index)
@@ -362,7 +402,7 @@ def _reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
     yield from _level_reasons(row, city.rule.window_months)
     yield from _trend_reasons(row, city)
     yield from _season_reasons(row, city)
-    yield from _data_reasons(city)
+    yield from _data_reasons(row, city)
 
 
 def _level_reasons(row: _Hotspot, window: int) -> Iterator[Reason]:
@@ -378,12 +418,14 @@ def _level_reasons(row: _Hotspot, window: int) -> Iterator[Reason]:
 
 def _trend_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
     """Say a change of at least `TREND_FROM` that is larger than its own noise (one sd)."""
-    factors = city.season.factors_of(pd.PeriodIndex(city.known.index))
-    index = (city.known[row.area].to_numpy() / factors)[-TREND_MONTHS - 12 :]
+    own = _own(city, row.area)[-TREND_MONTHS - 12 :]
+    months_before = len(own) - TREND_MONTHS
+    if months_before < TREND_LEAST_BEFORE:
+        return
+    index = own / city.season.factors_of(pd.PeriodIndex(city.known.index[-len(own) :]))
     recent, before = float(index[-TREND_MONTHS:].mean()), float(index[:-TREND_MONTHS].mean())
     if before <= 0:
         return
-    months_before = len(index) - TREND_MONTHS
     noise = np.sqrt(city.filtered.phi * before * (1 / TREND_MONTHS + 1 / months_before))
     if abs(recent - before) >= max(TREND_FROM * before, float(noise)):
         facts = {"ratio": recent / before, "recent": recent, "before": before}
@@ -399,10 +441,13 @@ def _season_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
         yield Reason("season_ahead", {"factor": factor, "until": str(test)})
 
 
-def _data_reasons(city: _City) -> Iterator[Reason]:
-    months, window, last = len(city.known), city.rule.window_months, _last(city.known)
+def _data_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
+    months, window = len(_own(city, row.area)), city.rule.window_months
+    last = _last(city.known)
     if months < SEASON_MONTHS:
         yield Reason("short_history", {"months": months, "needed": SEASON_MONTHS})
+    elif city.season_months < SEASON_MONTHS:
+        yield Reason("season_unknown", {"months": city.season_months, "needed": SEASON_MONTHS})
     if months < window:
         yield Reason("window_scaled", {"months": months, "window_months": window})
     if last < city.end:

@@ -13,6 +13,7 @@ high_level, low_level    rank, wards, score, times_median (NaN if the median is 
 persistent               filtered, mean36, filtered_p80, mean36_p80: both among the highest fifth
 rising, falling          ratio, last12: context only, never part of the score
 carried_from_last_year   rank
+shorter_history          months (of this ward), longest (of any): under 36, and others have more
 =======================  ========================================================================
 """
 
@@ -27,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from hotspots.errors import NotFound
-from hotspots.measures.levels import filtered_level, known_months, season_and_drift
+from hotspots.measures.levels import city_total, filtered_level, known_months, season_and_drift
 from hotspots.measures.reasons import Reason
 
 LONG_MONTHS: Final = 36
@@ -48,12 +49,15 @@ class Comparison:
 def rank_wards(
     counts: pd.DataFrame, *, as_of: date, last_year: Collection[str] = (), unit: float = 1.0
 ) -> pd.DataFrame:
-    """Return every ward with its rank by smoothed level, highest first.
+    """Return every ward that is known with its rank by smoothed level, highest first.
+
+    Every number of a ward is of its own known months; a ward that `levels.known_months` leaves
+    out (unknown in the last month, or for fewer than six months) has no rank.
 
     Parameters
     ----------
     counts : pd.DataFrame
-        Months x wards (see `levels`); months after `as_of` are not looked at.
+        Months x wards (see `levels`), NaN = unknown; months after `as_of` are not looked at.
     as_of : date
         The day of the choice.
     last_year : collection of str
@@ -67,9 +71,9 @@ def rank_wards(
         Index ward code, in order of rank, and the columns `rank` (1 to n; equal scores by code),
         `score` (half `filtered`, half `mean36`), `filtered` (filtered level x 12), `mean36` (mean
         of the last 36 months, or of all there are, x 12), `last12` (index of the last 12 months;
-        fewer are scaled up to a year), `trend_ratio` (last 12 months over the 12 before; NaN when
-        unknown or before is 0), `share_of_city` (of `last12`; 0 in a city without incidents),
-        `in_last_year`.
+        fewer are scaled up to a year), `trend_ratio` (last 12 months over the 12 before; NaN under
+        24 known months or if before is 0), `share_of_city` (of `last12` of the ranked wards; 0 in
+        a city without incidents), `in_last_year`, `months` (known months used).
 
     Raises
     ------
@@ -87,7 +91,7 @@ def rank_wards(
     26734     2    24.0          1.0          True
     """
     known = known_months(counts, as_of)
-    season = season_and_drift(known.sum(axis=1))
+    season = season_and_drift(city_total(known))
     filtered = filtered_level(known, season, unit=unit).level * 12
     mean36 = known.iloc[-LONG_MONTHS:].mean() * 12
     last12 = known.iloc[-12:].mean() * 12
@@ -100,6 +104,7 @@ def rank_wards(
             "trend_ratio": _trend_ratio(known),
             "share_of_city": last12 / max(last12.sum(), np.finfo(float).tiny),
             "in_last_year": known.columns.isin(list(last_year)),
+            "months": known.count(),
         },
         index=known.columns,
     )
@@ -144,10 +149,9 @@ def compare_with_last_year(chosen: Collection[str], last_year: Collection[str]) 
 
 
 def _trend_ratio(known: pd.DataFrame) -> pd.Series[float]:
-    if len(known) < 24:
-        return pd.Series(np.nan, index=known.columns)
     before = known.iloc[-24:-12].sum()
-    return known.iloc[-12:].sum() / before.where(before > 0)
+    measurable = (before > 0) & (known.count() >= 24)
+    return known.iloc[-12:].sum() / before.where(measurable)
 
 
 def _reasons(table: pd.DataFrame, code: str) -> Iterator[Reason]:
@@ -164,6 +168,9 @@ def _reasons(table: pd.DataFrame, code: str) -> Iterator[Reason]:
         yield Reason(trend, {"ratio": ward["trend_ratio"], "last12": ward["last12"]})
     if ward["in_last_year"]:
         yield Reason("carried_from_last_year", {"rank": rank})
+    months, longest = int(ward["months"]), int(table["months"].max())
+    if months < min(LONG_MONTHS, longest):
+        yield Reason("shorter_history", {"months": months, "longest": longest})
 
 
 def _persistence(table: pd.DataFrame, ward: Mapping[Hashable, float]) -> Iterator[Reason]:

@@ -231,7 +231,7 @@ def test_a_cell_given_twice_is_refused_the_second_time(clean_monthly: Any) -> No
 def test_a_day_in_a_count_file_stands_for_its_month(clean_monthly: Any) -> None:
     accepted = clean_monthly(counts(month=["20/10/2025"])).accepted
     assert list(accepted["month"]) == ["2025-10"]
-    assert list(accepted.columns) == ["row", "month", "category", "ward", "count"]
+    assert list(accepted.columns) == ["row", "month", "category", "edition", "ward", "count"]
 
 
 @pytest.mark.parametrize("make", [points, counts])

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from hotspots.errors import CannotMeasure
 from hotspots.measures import levels
 from hotspots.measures.levels import (
+    LEAST_MONTHS,
     Season,
+    city_total,
+    common_span,
     dispersion,
     effective_unit,
     filtered_level,
@@ -40,6 +43,21 @@ def panels(draw: st.DrawFn, least: int = 6, most: int = 40) -> pd.DataFrame:
     value = st.sampled_from([0.0, 0.0, 1.0, 1.5, 5.0, 40.0, 2000.0])
     row = st.lists(value, min_size=wards, max_size=wards)
     return monthly(draw(st.lists(row, min_size=months, max_size=months)))
+
+
+@st.composite
+def riddled(draw: st.DrawFn) -> pd.DataFrame:
+    """Any panel with unknown months anywhere, but for the first ward."""
+    counts = draw(panels(most=30)).assign(w00=2.5)
+    for ward in counts.columns[1:]:
+        rows = draw(st.sets(st.integers(0, len(counts) - 1), max_size=4))
+        counts.loc[counts.index[sorted(rows)], ward] = np.nan
+    return counts
+
+
+def last_day(counts: pd.DataFrame) -> date:
+    day: date = counts.index[-1].end_time.date()
+    return day
 
 
 # --- known months
@@ -72,17 +90,109 @@ def test_counts_may_end_three_months_before_the_day_but_not_four() -> None:
     }
 
 
-def test_a_table_with_a_gap_a_missing_or_a_negative_value_is_refused() -> None:
+def test_a_table_with_a_gap_an_infinite_or_a_negative_value_is_refused() -> None:
     counts = monthly(np.ones((12, 2)))
     with pytest.raises(ValueError, match="gaps"):
         known_months(counts.drop(counts.index[4]), date(2020, 12, 31))
-    for wrong in (np.nan, -1.0):
+    for wrong in (np.inf, -np.inf, -1.0):
         broken = counts.copy()
         broken.iloc[3, 1] = wrong
-        with pytest.raises(ValueError, match="missing or negative"):
+        with pytest.raises(ValueError, match="negative or infinite"):
             known_months(broken, date(2020, 12, 31))
     with pytest.raises(ValueError, match="PeriodIndex"):
         known_months(counts.reset_index(drop=True), date(2020, 12, 31))
+
+
+def test_a_wards_history_begins_after_its_last_unknown_month() -> None:
+    """Of eleven months: a whole, b unknown in the 4th, c to the 5th, d to the 6th, e in the last.
+
+    a ...........  b ...x.......  c xxxxx......  d xxxxxx.....  e ..........x
+    """
+    counts = monthly(np.ones((11, 5)))
+    counts.iloc[3, 1] = counts.iloc[:5, 2] = counts.iloc[:6, 3] = counts.iloc[10, 4] = np.nan
+    known = known_months(counts, last_day(counts))
+    assert known.count().to_dict() == {"w00": 11, "w01": 7, "w02": 6}
+    assert known["w01"].first_valid_index() == pd.Period("2020-05", "M")
+    assert counts["w01"].iloc[:3].eq(1.0).all(), "the given table is not changed"
+
+
+def test_months_before_the_longest_history_are_no_rows() -> None:
+    counts = monthly(np.ones((12, 2)))
+    counts.iloc[2, 0], counts.iloc[4, 1] = np.nan, np.nan
+    known = known_months(counts, last_day(counts))
+    assert known.index[0] == pd.Period("2020-04", "M")
+    assert known.count().to_list() == [9, 7]
+
+
+def test_if_no_ward_is_known_for_long_enough_the_longest_run_is_said() -> None:
+    counts = monthly(np.ones((12, 3)))
+    counts.iloc[7, 0], counts.iloc[6, 1], counts.iloc[11, 2] = np.nan, np.nan, np.nan
+    with pytest.raises(CannotMeasure) as caught:
+        known_months(counts, last_day(counts))
+    assert caught.value.reason == "history_too_short"
+    assert caught.value.facts == {"months": 5, "needed": 6}
+    with pytest.raises(CannotMeasure) as caught:
+        known_months(counts * np.nan, last_day(counts))
+    assert caught.value.facts == {"months": 0, "needed": 6}
+
+
+def test_last_months_that_nobody_knows_are_not_delivered_yet() -> None:
+    counts = monthly(np.ones((12, 2)))
+    counts.iloc[-3:] = np.nan
+    assert known_months(counts, last_day(counts)).equals(counts.iloc[:9])
+    counts.iloc[-4:] = np.nan
+    with pytest.raises(CannotMeasure) as caught:
+        known_months(counts, last_day(counts))
+    assert caught.value.reason == "counts_too_old"
+    assert caught.value.facts["last"] == "2020-08"
+
+
+@given(riddled())
+def test_known_months_are_each_wards_last_run_as_counted_by_hand(counts: pd.DataFrame) -> None:
+    runs = dict.fromkeys(counts.columns, 0)
+    for ward in counts.columns:
+        while runs[ward] < len(counts) and not np.isnan(counts[ward].iloc[-1 - runs[ward]]):
+            runs[ward] += 1
+    known = known_months(counts, last_day(counts))
+    assert known.count().to_dict() == {w: n for w, n in runs.items() if n >= LEAST_MONTHS}
+    for ward in known.columns:
+        pd.testing.assert_series_equal(known[ward].dropna(), counts[ward].iloc[-runs[ward] :])
+    pd.testing.assert_frame_equal(known, known_months(known, last_day(counts)))
+
+
+# --- the city's total
+
+
+def test_the_total_of_a_complete_table_is_that_of_all_wards() -> None:
+    counts = monthly(np.random.default_rng(3).poisson(4.0, (30, 6)))
+    pd.testing.assert_series_equal(city_total(counts), counts.sum(axis=1), check_exact=True)
+
+
+@settings(deadline=None)
+@given(panels(least=12), st.integers(1, 6), st.sampled_from([0.0, 0.3, 1.0]))
+def test_a_ward_with_a_short_history_does_not_look_like_growth(
+    counts: pd.DataFrame, unknown: int, size: float
+) -> None:
+    new = (counts.sum(axis=1) * size).where(np.arange(len(counts)) >= unknown)
+    total = city_total(counts.assign(new=new))
+    if new.iloc[-12:].mean() <= counts.iloc[-12:].mean().sum():
+        pd.testing.assert_series_equal(total, counts.sum(axis=1), check_names=False)
+
+
+def test_a_city_that_gains_wards_does_not_drift_and_its_naive_total_does() -> None:
+    counts = monthly(np.full((48, 10), 20.0))
+    counts.iloc[:36, 6:] = np.nan
+    assert season_and_drift(city_total(counts)).drift == pytest.approx(0.0, abs=1e-6)
+    assert season_and_drift(counts.sum(axis=1)).drift > 0.01
+
+
+def test_wards_with_a_long_history_but_less_than_half_do_not_speak_for_the_city() -> None:
+    counts = monthly(np.full((48, 4), [30.0, 19.0, 20.0, 31.0]))
+    counts.iloc[:10, 1], counts.iloc[:20, 2], counts.iloc[:30, 3] = np.nan, np.nan, np.nan
+    span = common_span(counts)
+    assert list(span.columns) == ["w00", "w01", "w02"]  # 30 + 19 of 100 are less than half
+    assert len(span) == 28
+    assert span.notna().all(axis=None)
 
 
 # --- season
@@ -184,7 +294,99 @@ def test_without_incidents_the_effective_unit_is_one() -> None:
     assert effective_unit({}, {}) == effective_unit({"theft": 0}, {"theft": 3}) == 1.0
 
 
+def test_a_ward_counts_by_its_known_changes_in_the_dispersion() -> None:
+    counts = monthly([[0, np.nan], [6, np.nan], [0, 2], [6, 4], [0, 2]])
+    # changes 4 x 6^2 and 2 x 2^2; means 2.4 over 4 changes and 8/3 over 2
+    by_hand = (4 * 36 + 2 * 4) / 2 / (2.4 * 4 + 8 / 3 * 2)
+    assert dispersion(counts, FLAT) == pytest.approx(by_hand)
+
+
 # --- filter
+
+
+def test_complete_and_whole_counts_give_the_numbers_they_gave_before_there_were_unknown_ones() -> (
+    None
+):
+    """Numbers of the version that knew complete tables only, on this very example."""
+    random = np.random.default_rng(8)
+    level = np.linspace(0, 30, 25) * np.exp(np.cumsum(random.normal(0, 0.08, (41, 25)), axis=0))
+    season = 1 + 0.3 * np.sin(np.arange(41) / 6 * np.pi)
+    counts = monthly(random.poisson(level * season[:, None]) * 1.5)
+    known = known_months(counts, date(2023, 5, 31))
+    year = season_and_drift(city_total(known))
+    found = filtered_level(known, year, unit=1.5)
+    numbers = {
+        "january": (year.factors[0], 0.9636925373462774),
+        "tet": (year.tet, 1.0270217431628395),
+        "drift": (year.drift, 0.002171106325734892),
+        "phi": (found.phi, 1.5692772464978817),
+        "drift variance": (found.drift_variance, 0.01116784051232915),
+        "silent": (found.level["w00"], 0.025626420829536076),
+        "quiet": (found.level["w03"], 1.9835483424731164),
+        "busy": (found.level["w24"], 39.37293710708001),
+        "all": (found.level.sum(), 632.4565983464486),
+        "variances": (found.variance.sum(), 351.29032773401184),
+    }
+    for name, (now, before) in numbers.items():
+        assert now == pytest.approx(before, rel=1e-10), name
+
+
+def test_a_ward_known_for_a_year_starts_from_its_own_first_months() -> None:
+    counts = monthly(np.full((48, 3), [10.0, 12.0, 30.0]))
+    counts.iloc[:40, 2] = np.nan
+    found = filtered_level(counts, FLAT)
+    assert found.level["w02"] > 20
+    assert found.variance["w02"] > 2 * found.variance["w01"]
+    assert found.level["w00"] == pytest.approx(10.0, abs=0.3)
+
+
+def test_a_short_history_tells_its_own_error() -> None:
+    """2000 wards whose level walks; every second one is known for the last ten months only."""
+    random = np.random.default_rng(12)
+    walk = np.cumsum(random.normal(0, np.sqrt(0.01), (36, 2000)), axis=0)
+    truth = random.gamma(2.0, 3.0, 2000) * np.exp(walk)
+    whole = monthly(random.poisson(truth))
+    counts = whole.copy()
+    counts.iloc[:26, 1::2] = np.nan
+    found = filtered_level(counts, season_and_drift(city_total(counts)))
+    ratio = ((found.level - truth[-1]) ** 2 / found.variance).to_numpy()
+    assert ratio[::2].mean() == pytest.approx(1.0, abs=0.25)
+    assert ratio[1::2].mean() == pytest.approx(1.0, abs=0.35)
+    assert found.drift_variance == pytest.approx(0.01, rel=0.35)
+    before = filtered_level(whole, season_and_drift(city_total(whole)))
+    np.testing.assert_allclose(found.level.iloc[::2], before.level.iloc[::2], rtol=0.1)
+
+
+def test_an_unknown_month_after_a_known_one_is_refused_by_the_filter() -> None:
+    counts = monthly(np.ones((12, 3)))
+    for row in (4, 11):
+        broken = counts.copy()
+        broken.iloc[row, 1] = np.nan
+        with pytest.raises(ValueError, match="known_months"):
+            filtered_level(broken, FLAT)
+    with pytest.raises(ValueError, match="known_months"):
+        filtered_level(counts.assign(w01=np.nan), FLAT)
+
+
+@settings(deadline=None)
+@given(riddled(), st.integers(1, 15), st.randoms(use_true_random=False))
+def test_unknown_months_may_be_rows_or_not_and_what_came_before_a_break_does_not_matter(
+    counts: pd.DataFrame, rows: int, random: object
+) -> None:
+    day = last_day(counts)
+    known = known_months(counts, day)
+    longer = counts.reindex(pd.period_range(counts.index[0] - rows, counts.index[-1], freq="M"))
+    shuffled = list(counts.columns)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first = filtered_level(known, season_and_drift(city_total(known)))
+    assert np.isfinite(first.level).all()
+    assert (first.level >= 0).all()
+    for same in (known, longer, longer[shuffled]):
+        again = known_months(same, day)
+        found = filtered_level(again, season_and_drift(city_total(again)))
+        for name in ("level", "variance"):
+            left, right = getattr(found, name)[first.level.index], getattr(first, name)
+            pd.testing.assert_series_equal(left, right, rtol=1e-6)
 
 
 def test_a_quiet_ward_is_not_given_up_as_zero_and_a_short_history_is_shrunk_more() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from hotspots.errors import CannotMeasure, NotFound
-from hotspots.measures.levels import effective_unit
+from hotspots.measures.levels import effective_unit, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm, forward_risk
 from hotspots.programme.months import Month
@@ -62,6 +62,14 @@ def codes(risk: Risk, hotspot: str) -> list[str]:
 
 
 LAST_DAY = date(2022, 12, 31)
+
+
+def unknown_before(counts: pd.DataFrame, **months: int) -> pd.DataFrame:
+    """The counts with only the last so many months known of some wards."""
+    ragged = counts.copy()
+    for ward, known in months.items():
+        ragged.loc[ragged.index[: len(ragged) - known], ward] = np.nan
+    return ragged
 
 
 # --- probabilities
@@ -165,6 +173,123 @@ def test_a_city_without_incidents_has_next_to_no_risk() -> None:
     risk = forward_risk(steady(0, 0), watch("w00"), TOP_TENTH, as_of=LAST_DAY)
     assert risk.table.loc["H-w00", "p12"] == pytest.approx(0.5 / 2001)
     assert np.isnan(risk.table.loc["H-w00", "share"])
+
+
+def test_complete_counts_give_the_numbers_they_gave_before_there_were_unknown_ones() -> None:
+    """Numbers of the version that knew complete tables only, from 36 months and from ten."""
+    for months, expected in (
+        (36, {"H-w15": (0.0012, 0.0087, 0.1334), "H-w18": (0.2232, 0.4302, 0.6197)}),
+        (10, {"H-w15": (0.0012, 0.0237, 0.1209), "H-w18": (0.4501, 0.5424, 0.6247)}),
+    ):
+        counts = city(months)
+        day = counts.index[-1].end_time.date()
+        table = forward_risk(
+            counts, watch(*[h[2:] for h in expected]), TOP_TENTH, as_of=day, draws=400
+        ).table
+        for hotspot, numbers in expected.items():
+            said = table.loc[hotspot, ["p3", "p6", "p12"]].to_list()
+            assert said == pytest.approx(numbers, abs=0.0026)  # a draw of 400 may fall otherwise
+        assert table["threshold"].iloc[0] == pytest.approx({36: 217.2, 10: 222.96}[months])
+
+
+# --- unknown months
+
+
+def test_a_hotspots_own_months_are_told_and_scaled() -> None:
+    counts = unknown_before(steady(10, 20, 20), w00=8)
+    risk = forward_risk(counts, watch("w00", "w01"), fixed(200), as_of=LAST_DAY)
+    assert risk.table["months"].to_list() == [8, 36]
+    assert risk.table["level"].to_list() == pytest.approx([120.0, 240.0])
+    assert reason(risk, "H-w00", "window_scaled").facts == {"months": 8, "window_months": 12}
+    assert reason(risk, "H-w00", "short_history").facts == {"months": 8, "needed": 24}
+    assert not {"window_scaled", "short_history", "season_unknown"} & set(codes(risk, "H-w01"))
+    assert risk.table.loc["H-w00", "p12"] < 0.05
+    assert risk.table.loc["H-w01", "p3"] > 0.95
+
+
+def test_unknown_months_are_not_taken_for_quiet_ones() -> None:
+    counts = unknown_before(steady(30, 20, 20), w00=7)
+    as_zero = forward_risk(counts.fillna(0.0), watch("w00"), fixed(300), as_of=LAST_DAY)
+    as_unknown = forward_risk(counts, watch("w00"), fixed(300), as_of=LAST_DAY)
+    assert as_zero.table.loc["H-w00", "level"] == 210.0
+    assert as_unknown.table.loc["H-w00", "level"] == pytest.approx(360.0)
+    assert "over_threshold_now" in codes(as_unknown, "H-w00")
+
+
+def test_the_quantile_is_that_of_all_wards_windows_scaled() -> None:
+    whole = steady(*range(1, 21))
+    ragged = unknown_before(whole, w17=6, w18=9)
+    tables = [
+        forward_risk(each, watch("w10"), TOP_TENTH, as_of=LAST_DAY).table
+        for each in (whole, ragged)
+    ]
+    assert tables[1].loc["H-w10", "threshold"] == pytest.approx(tables[0].loc["H-w10", "threshold"])
+
+
+def test_wards_known_since_lately_do_not_move_the_threshold_up() -> None:
+    """Eight of twenty wards are known for seven months: nothing grew, so the risk is the same."""
+    whole = steady(*[10.0] * 20)
+    ragged = unknown_before(whole, **{f"w{ward}": 7 for ward in range(12, 20)})
+    tables = [
+        forward_risk(each, watch("w00"), TOP_TENTH, as_of=LAST_DAY).table
+        for each in (whole, ragged)
+    ]
+    for horizon in ("p3", "p6", "p12"):
+        assert tables[1].loc["H-w00", horizon] == pytest.approx(
+            tables[0].loc["H-w00", horizon], abs=0.03
+        )
+
+
+def test_a_trend_needs_six_known_months_before_the_last_three() -> None:
+    counts = steady(20, 20, 20)
+    counts.iloc[-3:, :2] = 60.0
+    ragged = unknown_before(counts, w00=8, w01=9)
+    risk = forward_risk(ragged, watch("w00", "w01"), fixed(2000), as_of=LAST_DAY)
+    assert "trend" not in codes(risk, "H-w00")
+    assert reason(risk, "H-w01", "trend").facts["months_before"] == 6
+
+
+def test_a_season_that_the_city_cannot_tell_is_said_of_a_ward_that_could() -> None:
+    """w00 is known for three years, but most of the city for ten months."""
+    counts = unknown_before(steady(5, 20, 20), w01=10, w02=10)
+    risk = forward_risk(counts, watch("w00", "w01"), fixed(500), as_of=LAST_DAY)
+    assert reason(risk, "H-w00", "season_unknown").facts == {"months": 10, "needed": 24}
+    assert "season_unknown" not in codes(risk, "H-w01")
+    assert reason(risk, "H-w01", "short_history").facts == {"months": 10, "needed": 24}
+
+
+def test_a_ward_that_is_not_known_to_the_last_month_cannot_be_asked_for() -> None:
+    counts = unknown_before(city(), w01=5)
+    counts.loc[counts.index[-1], "w02"] = np.nan
+    watched = watch("w01", "w02", "w03")
+    with pytest.raises(NotFound) as caught:
+        forward_risk(counts, watched, TOP_TENTH, as_of=LAST_DAY)
+    assert caught.value.reason == "ward_not_in_counts"
+    assert caught.value.facts == {"wards": "w01, w02"}
+    askable = watched[watched["area"].isin(known_months(counts, LAST_DAY).columns)]
+    risk = forward_risk(counts, askable, TOP_TENTH, as_of=LAST_DAY)
+    assert list(risk.table.index) == ["H-w03"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 99), st.integers(6, 30), st.integers(1, 14), st.sampled_from([0.1, 1.0, 1.37])
+)
+def test_unknown_rows_and_cut_ones_and_the_order_of_wards_give_the_same_answer(
+    seed: int, known: int, rows: int, scale: float
+) -> None:
+    counts = unknown_before(city(30, 8, seed) * scale, w06=known, w07=max(6, known - 2))
+    day = counts.index[-1].end_time.date()
+    longer = counts.reindex(pd.period_range(counts.index[0] - rows, counts.index[-1], freq="M"))
+    watched = watch("w03", "w06", "w07")
+    risks = [
+        forward_risk(each, watched, TOP_TENTH, as_of=day, draws=100)
+        for each in (counts, longer, counts[sorted(counts.columns, reverse=True)])
+    ]
+    for risk in risks[1:]:
+        pd.testing.assert_frame_equal(risk.table, risks[0].table, atol=0.021)  # two draws
+    assert (risks[0].table[["p3", "p6", "p12"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    assert all(risks[0].reasons[hotspot] for hotspot in watched.index)
 
 
 def test_the_monte_carlo_error_is_what_other_seeds_show() -> None:

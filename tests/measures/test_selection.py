@@ -35,6 +35,14 @@ def steady(*means: float) -> pd.DataFrame:
     return pd.DataFrame({f"w{n:02}": float(mean) for n, mean in enumerate(means)}, index=index)
 
 
+def unknown_before(counts: pd.DataFrame, **months: int) -> pd.DataFrame:
+    """The counts with only the last so many months known of some wards."""
+    ragged = counts.copy()
+    for ward, known in months.items():
+        ragged.loc[ragged.index[: len(ragged) - known], ward] = np.nan
+    return ragged
+
+
 def codes(table: pd.DataFrame, ward: str) -> list[str]:
     return [each.code for each in selection_reasons(table, ward)]
 
@@ -129,6 +137,84 @@ def test_under_two_years_the_trend_is_unknown() -> None:
 def test_under_a_year_the_last_twelve_months_are_scaled_up() -> None:
     ranked = rank_wards(steady(5).iloc[:8], as_of=date(2020, 8, 31))
     assert ranked.loc["w00", "last12"] == pytest.approx(60.0)
+
+
+def test_complete_counts_give_the_numbers_they_gave_before_there_were_unknown_ones() -> None:
+    """Numbers of the version that knew complete tables only, on this very example."""
+    ranked = rank_wards(city(), as_of=LAST_DAY)
+    before = {
+        "w19": (1, 245.70479669374208, 247.33333333333331, 238.0, 0.94820717131474108),
+        "w14": (6, 184.80117783768202, 183.0, 187.0, 0.949238578680203),
+        "w00": (20, 11.23951206265658, 11.333333333333332, 9.0, 1.125),
+    }
+    for ward, numbers in before.items():
+        now = ranked.loc[ward, ["rank", "score", "mean36", "last12", "trend_ratio"]].to_list()
+        assert now == pytest.approx(numbers, rel=1e-9)
+    assert ranked["months"].eq(36).all()
+
+
+def test_a_ward_is_ranked_by_its_own_known_months() -> None:
+    ranked = rank_wards(unknown_before(steady(4, 6, 9), w02=8), as_of=LAST_DAY)
+    assert ranked.index[0] == "w02"
+    ward = ranked.loc["w02"]
+    assert ward["mean36"] == ward["last12"] == pytest.approx(108.0)
+    assert ward["filtered"] > 96.0
+    assert np.isnan(ward["trend_ratio"])
+    assert ranked["months"].to_dict() == {"w02": 8, "w01": 36, "w00": 36}
+    assert ranked["months"].dtype == "int64"
+    assert ranked["share_of_city"].sum() == pytest.approx(1.0)
+
+
+def test_the_trend_needs_24_known_months_of_the_ward() -> None:
+    ranked = rank_wards(unknown_before(steady(4, 6, 9), w00=23, w01=24), as_of=LAST_DAY)
+    assert np.isnan(ranked.loc["w00", "trend_ratio"])
+    assert ranked.loc[["w01", "w02"], "trend_ratio"].to_list() == [1.0, 1.0]
+
+
+def test_a_ward_that_is_not_known_has_no_rank() -> None:
+    counts = unknown_before(steady(4, 6, 9), w00=5)
+    counts.loc[counts.index[-1], "w02"] = np.nan
+    ranked = rank_wards(counts, as_of=LAST_DAY)
+    assert list(ranked.index) == ["w01"]
+    with pytest.raises(NotFound):
+        selection_reasons(ranked, "w00")
+
+
+def test_a_shorter_history_than_others_have_is_told() -> None:
+    counts = unknown_before(steady(4, 6, 9), w00=8, w01=35)
+    ranked = rank_wards(counts, as_of=LAST_DAY, last_year=["w00"])
+    assert codes(ranked, "w00") == ["low_level", "carried_from_last_year", "shorter_history"]
+    assert selection_reasons(ranked, "w00")[-1].facts == {"months": 8, "longest": 36}
+    assert selection_reasons(ranked, "w01")[-1].facts == {"months": 35, "longest": 36}
+    assert "shorter_history" not in codes(ranked, "w02")
+    alike = rank_wards(counts.iloc[-8:], as_of=LAST_DAY)
+    assert "shorter_history" not in codes(alike, "w00")
+
+
+def test_more_than_36_months_are_no_advantage() -> None:
+    months = pd.period_range("2019-01", periods=48, freq="M")
+    counts = pd.DataFrame({"w00": 4.0, "w01": 5.0}, index=months)
+    ranked = rank_wards(unknown_before(counts, w00=36), as_of=LAST_DAY)
+    assert ranked["months"].to_dict() == {"w00": 36, "w01": 48}
+    assert "shorter_history" not in codes(ranked, "w00")
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 99), st.integers(6, 36), st.integers(1, 14), st.sampled_from([0.1, 1.0, 1.37])
+)
+def test_unknown_rows_and_cut_ones_and_the_order_of_wards_give_the_same_ranking(
+    seed: int, known: int, rows: int, scale: float
+) -> None:
+    counts = unknown_before(city(36, 8, seed) * scale, w06=known, w07=max(6, known - 2))
+    longer = counts.reindex(pd.period_range(counts.index[0] - rows, counts.index[-1], freq="M"))
+    tables = [
+        rank_wards(each, as_of=LAST_DAY)
+        for each in (counts, longer, counts[sorted(counts.columns, reverse=True)])
+    ]
+    assert tables[0].drop(columns="trend_ratio").notna().all(axis=None)
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table.sort_index(), tables[0].sort_index(), rtol=1e-6)
 
 
 def test_reasons_tell_level_persistence_trend_and_last_years_list() -> None:
