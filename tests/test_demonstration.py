@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 
 from hotspots import demonstration as city
 from hotspots.errors import StoreError
@@ -94,7 +95,6 @@ def test_the_panel_is_complete_for_four_years(demonstration: Tracker, programme:
     months = sorted(panel["month"].unique())
     assert (months[0], months[-1], len(months)) == ("2022-11", "2026-10", 48)
     assert len(panel) == 168 * 48 * len(programme.categories)
-    assert len(counts_of(demonstration)) == len(panel)
 
 
 def test_the_log_is_a_valid_chain(demonstration: Tracker) -> None:
@@ -130,6 +130,169 @@ def test_the_month_of_tet_lies_a_tenth_higher(
 ) -> None:
     lifted = city._season(Month(*tet)) / city._season(Month(*same_month_without))
     assert lifted == pytest.approx(1.1)
+
+
+# -- the change of the wards on 1 July 2025
+
+
+def test_there_are_442_old_wards_on_a_sketch_of_their_own(demonstration: Tracker) -> None:
+    edition = demonstration.edition_on(date(2025, 6, 30))
+    wards = demonstration.wards(edition)
+    assert (edition.edition, edition.schematic, len(wards)) == ("2025-01-01", True, 442)
+    assert shapely.coverage_is_valid(wards.geometry.to_numpy())
+    # Of these 273 in Ho Chi Minh City as it was (DOMAIN, section 7), whose codes begin at 26734.
+    assert wards["code"].ge("26734").sum() == 273
+    # Côn Đảo was a district without wards, and is none of the three kinds.
+    kinds = {"phuong": 285, "xa": 139, "thi_tran": 17, "": 1}
+    assert wards["kind"].value_counts().to_dict() == kinds
+
+
+def test_no_coordinates_of_the_old_wards_are_shipped() -> None:
+    assert list(city.old_ward_facts()) == ["code", "name", "kind", "district"]
+
+
+def test_the_old_wards_seats_are_distinct_and_share_the_city_s_area() -> None:
+    wards = city.ward_facts()
+    seats = city._old_seats(wards)
+    assert seats["code"].tolist() == city.old_ward_facts()["code"].tolist()
+    assert city._to_other_seats_km(seats).min() > 0.15
+    assert seats["area_km2"].gt(0).all()
+    assert seats["area_km2"].sum() == pytest.approx(wards["area_km2"].sum())
+    pd.testing.assert_frame_equal(seats, city._old_seats(wards))
+
+
+def test_a_sole_old_ward_stands_at_the_seat_of_its_new_one() -> None:
+    wards = city.ward_facts().set_index("code")
+    seats = city._old_seats(city.ward_facts()).set_index("code")
+    columns = ["lon", "lat", "area_km2"]
+    assert seats.loc["26732", columns].tolist() == wards.loc["26732", columns].tolist()  # Côn Đảo
+
+
+def test_a_divided_ward_stands_between_its_new_wards() -> None:
+    wards = city.ward_facts().set_index("code")
+    seats = city._old_seats(city.ward_facts()).set_index("code")
+    # Linh Đông went to Hiệp Bình and Thủ Đức, whose seats lie 3.8 km apart.
+    hiep_binh, thu_duc = wards.loc["26809"], wards.loc["26824"]
+    for column in ("lon", "lat"):
+        middle = (hiep_binh[column] + thu_duc[column]) / 2
+        assert seats.loc["26821", column] == pytest.approx(middle, abs=0.01)
+
+
+def test_the_old_sketch_is_a_finer_division_of_the_new(demonstration: Tracker) -> None:
+    old, new = (
+        demonstration.wards(demonstration.edition_on(day)).set_index("code").to_crs(32648).geometry
+        for day in (date(2025, 6, 30), DAY)
+    )
+    pairs = city.official_pairs()
+    whole = pairs[~pairs["old_code"].duplicated(keep=False)]
+    inside = old.loc[whole["old_code"]].intersection(new.loc[whole["new_code"]], align=False)
+    share = inside.area / old.loc[whole["old_code"]].area
+    assert share.mean() > 0.85
+    assert share.min() > 0.4
+
+
+def test_the_files_of_wards_and_of_pairs_name_the_same_wards() -> None:
+    pairs = city.official_pairs()
+    for side, wards in (("old", city.old_ward_facts()), ("new", city.ward_facts())):
+        named = pairs[[f"{side}_code", f"{side}_name"]].drop_duplicates()
+        named = named.sort_values(f"{side}_code")
+        assert named.to_numpy().tolist() == wards[["code", "name"]].to_numpy().tolist()
+
+
+def test_the_crosswalk_has_divided_wards_with_a_simulated_weight_and_a_dozen_without(
+    demonstration: Tracker,
+) -> None:
+    (crosswalk,) = demonstration.boundaries.crosswalks()
+    pairs, lost = crosswalk.pairs, crosswalk.cannot_be_carried()
+    assert (len(pairs), pairs["old_code"].nunique(), len(crosswalk.divided())) == (493, 442, 47)
+    assert (len(lost), {code[:2] for code in lost}) == (12, {"25"})
+    assert pairs["basis"].value_counts().to_dict() == {"whole": 395, "simulated": 74, "": 24}
+    assert pairs["weight"].isna().equals(pairs["basis"].eq(""))
+    simulated = pairs[pairs["basis"].eq("simulated")]
+    halves = simulated[simulated.groupby("old_code")["weight"].transform("size").eq(2)]
+    assert halves["weight"].between(0.349, 0.651).all()
+
+
+def test_every_month_is_counted_on_all_wards_of_its_time(demonstration: Tracker) -> None:
+    rows = counts_of(demonstration)
+    for edition, day in (("2025-01-01", date(2025, 6, 30)), ("2025-07-01", date(2025, 7, 1))):
+        here = rows[rows["edition"].eq(edition)]
+        wards = demonstration.wards(demonstration.edition_on(day))
+        cells = here.groupby(["month", "category"])["ward"]
+        assert set(here["ward"]) == set(wards["code"])
+        assert cells.nunique().eq(len(wards)).all()
+        assert cells.size().eq(len(wards)).all()
+        assert here["month"].lt("2025-07").eq(edition == "2025-01-01").all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_city_s_level_does_not_jump_when_the_wards_change(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pieces = city._pieces(city.ward_facts(), rng)
+    _, courses = city._histories(pieces, DAY, rng)
+    rows = city._counts(pieces, courses, DAY, 2, rng)
+    counted = rows.groupby("month")["count"].sum()
+    assert rows.groupby("edition")["month"].agg(["min", "max"]).to_numpy().tolist() == [
+        ["2024-11", "2025-06"],
+        ["2025-07", "2026-10"],
+    ]
+    months = [Month(2025, 6), Month(2025, 7)]
+    june, july = city._levels(pieces, courses, months).sum(axis=0)
+    season = city._season(months[1]) / city._season(months[0])
+    assert july / june == pytest.approx(season, abs=0.02)  # hotspots rise and fall a little
+    # A cell's variance is at most 1.35 + 0.04 x 40 times its mean, most are under 1.6.
+    for month, expected in (("2025-06", june), ("2025-07", july)):
+        assert counted[month] == pytest.approx(expected, abs=4 * np.sqrt(1.6 * expected))
+
+
+def test_a_new_ward_rises_with_an_old_hotspot_by_its_share() -> None:
+    pieces = city._pieces(city.ward_facts(), np.random.default_rng(7))
+    # Linh Đông went to Hiệp Bình in part (DOMAIN, section 7), the rest of it to Thủ Đức.
+    old = city._Ward("26821", city.OLD_EDITION)
+    course = city._Course(old, date(2025, 6, 20), peak=2.0, after=1.0, relapsed_on=None)
+    month = [Month(2025, 8)]
+    quiet = city._levels(pieces, [], month)[:, 0]
+    risen = city._levels(pieces, [course], month)[:, 0]
+    own = pieces["old_code"].eq(old.code).to_numpy()
+    assert own.sum() == 2
+    assert risen[own] == pytest.approx(2 * quiet[own])
+    assert risen[~own] == pytest.approx(quiet[~own])
+    share = quiet[own] / quiet[own].sum()
+    assert share == pytest.approx(pieces.loc[own, "weight"].to_numpy(float))
+
+
+def test_hotspots_up_to_2024_stand_on_old_wards_and_later_ones_on_new(
+    demonstration: Tracker,
+) -> None:
+    places = [
+        (event.place, event.plan_year, event.hotspot)
+        for event in read_events(demonstration.store.database)
+        if event.place is not None
+    ]
+    names = [hotspot for _, _, hotspot in places]
+    assert len(names) == len(set(names))
+    for place, year, hotspot in places:
+        assert year is not None
+        assert hotspot == f"{place.ward}-{year}"
+        assert place.edition == ("2025-01-01" if year <= 2024 else "2025-07-01")
+    (crosswalk,) = demonstration.boundaries.crosswalks()
+    old = {place.ward for place, year, _ in places if year is not None and year <= 2024}
+    assert old & set(crosswalk.divided())
+    assert not old & set(crosswalk.cannot_be_carried())
+    assert len(old - set(crosswalk.divided())) > 10
+
+
+def test_the_code_of_ben_nghe_is_another_ward_today(demonstration: Tracker) -> None:
+    names = [
+        demonstration.lineage(city.BEN_NGHE, edition).name
+        for edition in ("2025-01-01", "2025-07-01")
+    ]
+    assert names == ["Bến Nghé", "Sài Gòn"]
+    counts = counts_of(demonstration)
+    assert counts.loc[counts["ward"].eq(city.BEN_NGHE), "edition"].nunique() == 2
+    place = demonstration.snapshot(DAY).states["26740-2024"].place
+    assert place is not None
+    assert (place.edition, place.name) == ("2025-01-01", "Bến Nghé")
 
 
 # -- the same again
@@ -177,14 +340,14 @@ def test_a_city_of_another_day_ends_on_that_day(tmp_path: Path) -> None:
     ],
 )
 def test_the_histories_of_any_seed_keep_the_rules(day: date, programme: Programme) -> None:
-    seats = city.ward_facts()
+    wards = city.ward_facts()
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        steps, _ = city._histories(seats, city._sizes(seats, rng), day, rng)
+        steps, _ = city._histories(city._pieces(wards, rng), day, rng)
         streams: dict[str, list[Event]] = {}
         for number, step in enumerate(sorted(steps, key=lambda step: (step.on, step.hotspot))):
             stream = streams.setdefault(step.hotspot, [])
-            place = None if stream else Place(step.ward, "2025-07-01", step.ward)
+            place = None if stream else Place(step.ward.code, str(step.ward.edition), "x")
             moment = datetime(2026, 1, 1, tzinfo=UTC)
             new = Event(
                 str(number), step.hotspot, step.event, step.on, moment, "a",
@@ -194,6 +357,9 @@ def test_the_histories_of_any_seed_keep_the_rules(day: date, programme: Programm
             stream.append(new)
             assert step.on <= day
             assert step.plan_year is None or step.plan_year in programme.years
+            assert step.ward.edition == (
+                city.OLD_EDITION if step.hotspot[-4:] <= "2024" else city.EDITION
+            )
         states = [state_of(name, stream, day) for name, stream in streams.items()]
         on_the_real_list = [s for s in states for e in s.enrolments if e.plan_year == 2025]
         assert len(on_the_real_list) == 12
