@@ -3,7 +3,7 @@
 import streamlit as st
 
 from hotspots.ui import session, widgets
-from hotspots.ui.pages import hotspot, overview, record, report, selection, targets
+from hotspots.ui.pages import boundaries, hotspot, overview, record, report, selection, targets
 
 PAGES = {
     "overview": (overview.show, ":material/map:"),
@@ -12,6 +12,7 @@ PAGES = {
     "targets": (targets.show, ":material/flag:"),
     "selection": (selection.show, ":material/checklist:"),
     "report": (report.show, ":material/description:"),
+    "boundaries": (boundaries.show, ":material/polyline:"),
 }
 
 st.set_page_config(page_title=session.say()("app.name"), page_icon="🗺️", layout="wide")

@@ -20,10 +20,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
 from hotspots.errors import HotspotsError
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.status import EventType
+from hotspots.reports.boundary_check import check_lines
+from hotspots.reports.lineage import (
+    behind_cells,
+    carried_numbers,
+    crosswalk_lines,
+    estimated_cells,
+    lineage_lines,
+)
 from hotspots.text import Texts, texts
 from hotspots.tracker import Entry, Receipt, Tracker
 
@@ -31,9 +40,11 @@ app = typer.Typer(
     help="Designated public-order hotspots: status, targets, risk, reports.", no_args_is_help=True
 )
 boundaries_app = typer.Typer(help="Boundary editions.", no_args_is_help=True)
+crosswalk_app = typer.Typer(help="From one boundary edition to the next.", no_args_is_help=True)
 programme_app = typer.Typer(help="The programme file.", no_args_is_help=True)
 import_app = typer.Typer(help="Bring in files.", no_args_is_help=True)
 app.add_typer(boundaries_app, name="boundaries")
+app.add_typer(crosswalk_app, name="crosswalk")
 app.add_typer(programme_app, name="programme")
 app.add_typer(import_app, name="import")
 
@@ -50,6 +61,10 @@ MappingOption = Annotated[
 ]
 RejectedOption = Annotated[
     Path | None, typer.Option("--rejected", help="Write the rejected rows to this CSV.")
+]
+EditionOption = Annotated[
+    str | None,
+    typer.Option(help="Boundary edition of the file's ward codes; default: by each row's day."),
 ]
 DEFAULT_STORE = "store"
 
@@ -148,6 +163,184 @@ def boundaries_list(
         return None
 
 
+@boundaries_app.command("check")
+def boundaries_check(
+    file: Path,
+    edition: Annotated[str | None, typer.Option(help="First day in force; default: today.")] = None,
+    code_column: Annotated[str, typer.Option()] = "code",
+    name_column: Annotated[str, typer.Option()] = "name",
+    area_column: Annotated[str | None, typer.Option(help="Published areas in km2.")] = None,
+    against: Annotated[str | None, typer.Option(help="Edition of the store to compare.")] = None,
+    crs: Annotated[str | None, typer.Option(help="Coordinate system, if not said.")] = None,
+    fix: Annotated[Path | None, typer.Option(help="Write the cleaned file here.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with a boundary file; nothing is kept. Needs a store only to compare."""
+    say = _texts(lang)
+    day = _day(edition, _today())
+    with _refusals(say):
+        there = None
+        if against is not None:
+            with _session(store, lang) as (tracker, _):
+                boundaries = tracker.boundaries
+                there = boundaries.wards(boundaries.named(_day(against, day).isoformat()))
+        found = check_boundaries(
+            file, day, code_column=code_column, name_column=name_column, crs=crs,
+            area_column=area_column, against=there,
+        )  # fmt: skip
+        if fix is not None:
+            write_cleaned(
+                file, fix, day, code_column=code_column, name_column=name_column, crs=crs
+            )
+    if as_json:
+        _print_json(asdict(found))
+        return
+    typer.echo(found.file)
+    for line in check_lines(asdict(found), say):
+        typer.echo(f"  - {line}")
+    if fix is not None:
+        typer.echo(say("check.written", file=fix))
+
+
+@boundaries_app.command("neighbours")
+def boundaries_neighbours(
+    edition: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
+    corners: Annotated[bool, typer.Option(help="Count wards that meet in a corner too.")] = False,
+    km: Annotated[float | None, typer.Option(help="Wards within a distance instead.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """List which wards share a border, and those without a neighbour."""
+    with _session(store, lang) as (tracker, say):
+        boundaries = tracker.boundaries
+        day = _day(edition, date.max)
+        on = boundaries.near(day) if edition is None else boundaries.named(day.isoformat())
+        found = boundaries.neighbours(on, corners=corners, km=km)
+        if as_json:
+            return _print_json(
+                {"pairs": found.pairs.to_dict("records"), "islands": list(found.islands)}
+            )
+        typer.echo(say("neighbours.pairs", count=len(found.pairs), wards=len(found.codes)))
+        names = boundaries.names(on.edition)["name"]
+        for island in found.islands:
+            typer.echo(say("neighbours.island", ward=f"{names[island]} ({island})"))
+        return None
+
+
+@crosswalk_app.command("add")
+def crosswalk_add(
+    file: Path,
+    from_edition: Annotated[str, typer.Option("--from", help="Edition of the old codes.")],
+    to_edition: Annotated[str, typer.Option("--to", help="Edition of the new codes.")],
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Add the official list: old_code, new_code; weight, basis, population, names, official."""
+    with _session(store, lang) as (tracker, say):
+        days = _day(from_edition, _today()), _day(to_edition, _today())
+        kept = tracker.add_crosswalk(file, *days, _now())
+        if as_json:
+            return _print_json({"from": kept.from_edition, "to": kept.to_edition, **kept.findings})
+        typer.echo(say("crosswalk.added", earlier=days[0], later=days[1]))
+        for line in crosswalk_lines(kept.findings, say):
+            typer.echo(f"  - {line}")
+        return None
+
+
+@crosswalk_app.command("list")
+def crosswalk_list(
+    store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi", as_json: JsonOption = False
+) -> None:
+    """List the crosswalks in force."""
+    with _session(store, lang) as (tracker, say):
+        kept = tracker.boundaries.kept_crosswalks()
+        if as_json:
+            return _print_json(
+                [{"from": k.from_edition, "to": k.to_edition, **k.findings} for k in kept]
+            )
+        for each in kept:
+            typer.echo(f"{each.from_edition} → {each.to_edition}  {each.source}")
+            for line in crosswalk_lines(each.findings, say):
+                typer.echo(f"  - {line}")
+        if not kept:
+            typer.echo(say("crosswalk.none"))
+        return None
+
+
+@crosswalk_app.command("carried")
+def crosswalk_carried(
+    edition: Annotated[
+        str | None, typer.Option(help="On which boundaries; default: the newest.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what of all counts stands on an edition: exact, estimated, left behind by name."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(edition, date.max)
+        boundaries = tracker.boundaries
+        on = boundaries.near(day) if edition is None else boundaries.named(day.isoformat())
+        carried = tracker.carried(on)
+        if as_json:
+            return _print_json(
+                {
+                    "edition": carried.edition, "total": carried.total,
+                    "carried": carried.carried_total, "estimated": carried.estimated_total,
+                    "behind": carried.behind_total,
+                    "estimated_wards": _records(carried.estimated, index="ward"),
+                    "behind_wards": carried.behind().to_dict("records"),
+                }
+            )  # fmt: skip
+        title = date.fromisoformat(carried.edition)
+        typer.echo(say("boundaries_page.carried", edition=title))
+        for name, number in carried_numbers(carried, say).items():
+            typer.echo(f"  {say(f'boundaries_page.{name}')}: {number}")
+        for key, cells in (
+            ("estimated_wards", estimated_cells(carried, say)),
+            ("behind_wards", behind_cells(carried, say)),
+        ):
+            if cells.rows:
+                heading = say(f"boundaries_page.{key}", count=len(cells.rows))
+                _print_grid(cells.headers, cells.rows, heading)
+        return None
+
+
+@app.command()
+def ward(
+    text: Annotated[str, typer.Argument(help="Code or name.")],
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Find wards by code or name on all boundaries, and tell their history."""
+    with _session(store, lang) as (tracker, say):
+        found = tracker.boundaries.find(text)
+        wards = list(found[["code", "edition", "match"]].itertuples(index=False, name=None))
+        if as_json:
+            return _print_json(
+                [
+                    {"match": match, **asdict(tracker.lineage(code, edition))}
+                    for code, edition, match in wards
+                ]
+            )
+        if not wards:
+            typer.echo(say("boundaries_page.found_none", text=text))
+        for code, edition, match in wards:
+            lineage = tracker.lineage(code, edition)
+            name = say.ward(lineage.kind, lineage.name)
+            day = say("app.edition", edition=date.fromisoformat(edition))
+            similar = f" · {say('boundaries_page.similar')}" if match == "similar" else ""
+            typer.echo(f"{code}  {name}  · {day}{similar}")
+            for line in lineage_lines(lineage, say):
+                typer.echo(f"       {line}")
+        return None
+
+
 @programme_app.command("add")
 def programme_add(
     file: Path, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
@@ -162,6 +355,7 @@ def programme_add(
 def import_incidents(
     file: Path,
     mapping: MappingOption = None,
+    edition: EditionOption = None,
     rejected: RejectedOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
@@ -170,7 +364,9 @@ def import_incidents(
     """Bring in incidents, one row each, as points or with a ward code."""
     text = None if mapping is None else _read_text(mapping)
     with _session(store, lang) as (tracker, say):
-        receipt = tracker.import_incidents(file, today=_today(), now=_now(), mapping=text)
+        receipt = tracker.import_incidents(
+            file, today=_today(), now=_now(), mapping=text, edition=_edition(edition)
+        )
         _print_receipt(receipt, say, as_json, rejected)
 
 
@@ -178,6 +374,7 @@ def import_incidents(
 def import_counts(
     file: Path,
     mapping: MappingOption = None,
+    edition: EditionOption = None,
     rejected: RejectedOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
@@ -186,7 +383,9 @@ def import_counts(
     """Bring in monthly counts: ward, month, category, count."""
     text = None if mapping is None else _read_text(mapping)
     with _session(store, lang) as (tracker, say):
-        receipt = tracker.import_counts(file, today=_today(), now=_now(), mapping=text)
+        receipt = tracker.import_counts(
+            file, today=_today(), now=_now(), mapping=text, edition=_edition(edition)
+        )
         _print_receipt(receipt, say, as_json, rejected)
 
 
@@ -214,6 +413,9 @@ def record(
     note: Annotated[str, typer.Option()] = "",
     by: Annotated[str, typer.Option()] = "",
     ward: Annotated[str | None, typer.Option(help="Ward code, for a new hotspot.")] = None,
+    edition: Annotated[
+        str | None, typer.Option(help="Boundary edition of the ward; default: by the day.")
+    ] = None,
     plan_year: Annotated[int | None, typer.Option()] = None,
     kinds: Annotated[str, typer.Option(help="For a new hotspot, 1+3.")] = "",
     corrects: Annotated[
@@ -236,7 +438,7 @@ def record(
         else:
             entry = Entry(
                 hotspot=hotspot, event=event, on=day, by=author, recorded_at=_now(), note=note,
-                plan_year=plan_year, ward=ward, kinds=_kinds(kinds),
+                plan_year=plan_year, ward=ward, edition=_edition(edition), kinds=_kinds(kinds),
             )  # fmt: skip
             written = tracker.record(entry, today=_today())
         named = say(f"event.{event}")
@@ -462,6 +664,10 @@ def _day(text: str | None, otherwise: date) -> date:
     raise typer.BadParameter(f"{text!r} is not a day; write 2025-10-20 or 20/10/2025.")
 
 
+def _edition(text: str | None) -> date | None:
+    return None if text is None else _day(text, date.max)
+
+
 def _kinds(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split("+") if part)
@@ -520,6 +726,16 @@ def _print_table(table: pd.DataFrame, say: Texts, names: dict[str, str], *, titl
         grid.add_column(say(f"column.{names.get(column, column)}"))
     for name, row in table.iterrows():
         grid.add_row(str(name), *(_cell(value, say) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(grid, markup=False)
+
+
+def _print_grid(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a finished table of text."""
+    grid = Table(title=title)
+    for header in headers:
+        grid.add_column(header)
+    for row in rows:
+        grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(grid, markup=False)
 
 

@@ -6,7 +6,6 @@ asks the clock: `as_of`, `today` and `now` are given.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import unicodedata
 import uuid
@@ -22,16 +21,11 @@ import numpy as np
 import pandas as pd
 
 from geo.assign import assign_wards
+from geo.crosswalk import Crosswalk
 from geo.maps import MapClass, ward_map
-from geo.wards import (
-    around,
-    dense_core,
-    drawing_copy,
-    feature_collection,
-    read_edition,
-    read_wards,
-    write_edition,
-)
+from geo.wards import around, dense_core, drawing_copy, read_wards
+from hotspots.carried import carried_panel, count_rows, recorded_by_code
+from hotspots.editions import Editions, unknown_ward
 from hotspots.errors import (
     CannotMeasure,
     HotspotsError,
@@ -39,7 +33,6 @@ from hotspots.errors import (
     MoveRefused,
     NotFound,
     ProgrammeError,
-    StoreError,
 )
 from hotspots.measures.incidents import (
     ColumnMapping,
@@ -47,15 +40,8 @@ from hotspots.measures.incidents import (
     clean_incidents,
     read_mapping,
 )
-from hotspots.measures.levels import effective_unit
-from hotspots.measures.panel import (
-    PANEL_COLUMNS,
-    complete_panel,
-    count_incidents,
-    latest_run,
-    weighted_index,
-    without_partial_end,
-)
+from hotspots.measures.levels import effective_unit, known_months
+from hotspots.measures.panel import latest_run, weighted_index, without_partial_end
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm, forward_risk
 from hotspots.measures.selection import (
@@ -93,11 +79,11 @@ from hotspots.records.log import (
     read_events,
     read_with_head,
 )
-from hotspots.records.store import Batch, Edition, Store, sha256_of
+from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
-from hotspots.snapshot import HotspotFile, Snapshot, WardFile
+from hotspots.snapshot import CarriedPanel, HotspotFile, Lineage, MapView, Snapshot, WardFile
 from hotspots.text import LANGUAGES, Texts, texts
 
 DEMONSTRATION = "demonstration"
@@ -113,6 +99,8 @@ class Entry:
     ----------
     hotspot : str
         Its id; for a new one any id (`<ward>-<plan year>` is the custom) together with `ward`.
+    edition : date, optional
+        Day of the boundary edition that `ward` belongs to; by default the one valid on `on`.
     event_id : str, optional
         The same id again writes nothing again.
     """
@@ -125,6 +113,7 @@ class Entry:
     note: str = ""
     plan_year: int | None = None
     ward: str | None = None
+    edition: date | None = None
     kinds: tuple[int, ...] = ()
     evidence: Mapping[str, object] = field(default_factory=dict)
     event_id: str | None = None
@@ -176,6 +165,7 @@ class Tracker:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.boundaries = Editions(store, self._once)
         self._kept: dict[object, object] = {}
         self._kept_for: object = None
         self._lock = threading.RLock()
@@ -244,75 +234,43 @@ class Tracker:
         *,
         schematic: bool = False,
     ) -> Edition:
-        self._refuse_without_used_wards(wards, edition)
-        drawing = feature_collection(drawing_copy(wards))
-        with tempfile.TemporaryDirectory() as folder:
-            temporary = Path(folder) / "wards.parquet"
-            write_edition(wards, temporary)
-            content = temporary.read_bytes()
-        # Named by both contents: an edition that is refused must not overwrite the one in force.
-        stem = f"{edition.isoformat()}-{sha256_of(content + drawing)[:12]}"
-        wards_file = self.store.write_file("boundaries", f"{stem}.parquet", content)
-        kept = Edition(
-            edition=edition.isoformat(),
-            source=source,
-            schematic=schematic,
-            units=len(wards),
-            findings=findings,
-            wards_file=wards_file,
-            drawing_file=self.store.write_file("drawing", f"{stem}.geojson", drawing),
-        )
-        self.store.add_edition(kept, now)
-        return kept
-
-    def _refuse_without_used_wards(self, wards: gpd.GeoDataFrame, edition: date) -> None:
-        """Refuse boundaries that lack wards which the store's records of that edition name."""
         name = edition.isoformat()
-        counts = self._count_rows()
-        used = set(counts.loc[counts["edition"].eq(name), "ward"])
+        recorded = recorded_by_code(self.store)
+        used = set(recorded.loc[recorded["edition"].eq(name), "ward"])
         for event in read_events(self.store.database):
             if event.place is not None and event.place.edition == name:
                 used.add(event.place.ward)
-        for batch in self.store.batches("incidents"):
-            rows = incident_files.read_batch(self.store, batch, ["lon", "ward", "edition"])
-            used |= set(rows.loc[rows["edition"].eq(name) & rows["lon"].isna(), "ward"])
-        lacking = sorted(used - set(wards["code"]))
-        if lacking:
-            raise StoreError(
-                "edition_lacks_wards",
-                f"The store's records of edition {name} name {len(lacking)} wards that the file "
-                f"does not have: {', '.join(lacking[:10])}. Give another edition day or another "
-                "file.",
-                edition=name,
-                count=len(lacking),
-                wards=", ".join(lacking[:10]),
-            )
+        return self.boundaries.keep(
+            wards, edition, now, source, findings, used=used, schematic=schematic
+        )
+
+    def add_crosswalk(
+        self, path: Path, from_edition: date, to_edition: date, now: datetime
+    ) -> KeptCrosswalk:
+        """Read, check and keep the list of where the wards of an edition went in a later one."""
+        return self.boundaries.add_crosswalk(path, from_edition, to_edition, now)
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
-        return self.store.editions()
+        return self.boundaries.all()
 
     def edition_on(self, day: date) -> Edition:
-        """Return the edition valid on a day; before the first, the first.
+        """Return the edition that a screen of a day shows: the valid one, or before it the first.
 
         Raises
         ------
         NotFound
             If the store has no boundaries.
         """
-        editions = self.editions()
-        if not editions:
-            raise NotFound(
-                "no_boundaries",
-                "The store has no ward boundaries yet; add a file with "
-                "'hotspots boundaries add FILE --edition YYYY-MM-DD'.",
-            )
-        valid = [edition for edition in editions if edition.edition <= day.isoformat()]
-        return valid[-1] if valid else editions[0]
+        return self.boundaries.near(day)
 
     def wards(self, edition: Edition) -> gpd.GeoDataFrame:
         """Return the wards of an edition; one shared table, not to be changed."""
-        return self._once(("wards", edition.wards_file), lambda: read_edition(edition.wards_file))
+        return self.boundaries.wards(edition)
+
+    def lineage(self, ward: str, edition: str) -> Lineage:
+        """Return which wards a ward was made of, and what became of it."""
+        return self.boundaries.lineage(ward, edition)
 
     def is_demonstration(self) -> bool:
         """Tell whether the store holds simulated data."""
@@ -340,19 +298,26 @@ class Tracker:
         today: date,
         now: datetime,
         mapping: str | None = None,
+        edition: date | None = None,
         simulated: bool = False,
     ) -> Receipt:
         """Read a file of incidents, place them in wards and keep what is new.
 
         Every row is accepted or comes back with a reason. Rows that the store holds already
         (the same file again, or the same rows in another) are accepted and change nothing.
+
+        Parameters
+        ----------
+        edition : date, optional
+            Boundary edition of the file's ward codes, where the row does not say; by default the
+            one valid on the row's day. Points need none.
         """
         seen = len(self.store.batches())
         raw = read_rows(path)
         cleaned = clean_incidents(
             raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
         )
-        placed, unplaced, on_earliest = self._place(cleaned.accepted)
+        placed, unplaced, on_earliest = self._place(_stated(cleaned.accepted, edition))
         elsewhere = self._already_counted(placed, "counts", "month_has_counts")
         placed = placed[~placed["row"].isin(elsewhere["row"])]
         new = placed[~np.isin(placed["key"], incident_files.known_keys(self.store))]
@@ -376,16 +341,25 @@ class Tracker:
         today: date,
         now: datetime,
         mapping: str | None = None,
+        edition: date | None = None,
         simulated: bool = False,
     ) -> Receipt:
-        """Read a file of monthly counts by ward and category and keep what is new."""
+        """Read a file of monthly counts by ward and category and keep what is new.
+
+        Parameters
+        ----------
+        edition : date, optional
+            As for `import_incidents`. A month belongs to the edition valid on its first day.
+        """
         seen = len(self.store.batches())
         raw = read_rows(path)
         cleaned = clean_counts(
             raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
         )
-        known, unknown = self._with_edition(cleaned.accepted, cleaned.accepted["month"])
+        rows = _stated(cleaned.accepted, edition)
+        known, unknown = self._with_edition(rows, rows["month"])
         elsewhere = self._already_counted(known, "incidents", "month_has_incidents")
+        elsewhere = pd.concat([elsewhere, self._on_other_edition(known, elsewhere)])
         known = known[~known["row"].isin(elsewhere["row"])]
         new, differing = self._new_cells(known)
         accepted = len(known) - len(differing)
@@ -397,9 +371,10 @@ class Tracker:
     def import_status(self, path: Path, *, today: date, now: datetime) -> Receipt:
         """Read a CSV of events and write those that the rules allow.
 
-        Columns: `hotspot`, `event`, `on`; for a new hotspot also `ward`; optional `plan_year`,
-        `kinds` (1+3), `note`, `by`. Rows are taken in the order of their days; those of one day
-        in any order that the rules allow.
+        Columns: `hotspot`, `event`, `on`; for a new hotspot also `ward`; optional `edition` (the
+        boundaries that `ward` belongs to), `plan_year`, `kinds` (1+3), `note`, `by`.
+        Rows are taken in the order of their days; those of one day in any order that the rules
+        allow.
         """
         raw = read_rows(path)
         _require_event_columns(raw.table, path.name)
@@ -430,10 +405,10 @@ class Tracker:
         named = accepted[accepted["ward"].notna()]
         known, unknown = self._with_edition(named, named["day"])
         points = accepted[accepted["ward"].isna()]
-        points = points.assign(edition=self._editions_of(points["day"]))
+        points = points.assign(edition=self._editions_of(points["day"], self.boundaries.near))
         parts, rejected = [known.assign(boundaries="")], [unknown]
         for name, group in points.groupby("edition"):
-            edition = self._edition(str(name))
+            edition = self.boundaries.named(str(name))
             wards = self.wards(edition)
             found = assign_wards(group["lon"].to_numpy(), group["lat"].to_numpy(), wards)
             inside = np.asarray(found.reasons == "", dtype=bool)
@@ -442,43 +417,76 @@ class Tracker:
             rejected.append(_unplaced(group[~inside], found.reasons[~inside]))
         placed = pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True)
         earliest = self.editions()[0].edition if len(accepted) else ""
-        early = int((_first_days(placed["day"]) < earliest).sum())
+        early = int((_first_days(placed["day"]) < earliest)[placed["lon"].notna()].sum())
         return placed, pd.concat(rejected, ignore_index=True), early
 
     def _on_sketch(self, rows: pd.DataFrame) -> bool:
         """Tell whether points among the rows fall on schematic boundaries."""
         points = rows[rows["ward"].isna()]
-        editions = set(self._editions_of(points["day"]))
-        return any(self._edition(str(name)).schematic for name in editions)
+        editions = set(self._editions_of(points["day"], self.boundaries.near))
+        return any(self.boundaries.named(str(name)).schematic for name in editions)
 
     def _with_edition(
         self, rows: pd.DataFrame, days: pd.Series
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Split rows that name a ward by whether the edition of their day knows the code."""
-        rows = rows.assign(edition=self._editions_of(days))
+        """Split rows that name a ward by whether their edition is there and knows the code.
+
+        The edition is the one the row states, else the one valid on its day.
+        """
+        by_day = self._editions_of(days, self._valid_on)
+        rows = rows.assign(edition=rows["edition"].where(rows["edition"].ne(""), by_day))
+        there = {item.edition for item in self.editions()}
         known = np.zeros(len(rows), dtype=bool)
-        for edition in rows["edition"].unique():
-            codes = self.wards(self._edition(str(edition)))["code"]
-            known |= (rows["edition"].eq(edition) & rows["ward"].isin(codes)).to_numpy()
+        reason = np.where(rows["edition"].eq(""), "no_edition", "unknown_edition").astype(object)
+        for edition in set(rows["edition"]) & there:
+            here = rows["edition"].eq(edition).to_numpy()
+            reason[here] = "unknown_ward"
+            known |= here & rows["ward"].isin(self.boundaries.names(edition).index).to_numpy()
         missing = rows[~known]
+        said = missing["edition"].where(missing["edition"].ne(""), days[~known])
         rejected = pd.DataFrame(
             {
                 "row": missing["row"],
-                "reason": "unknown_ward",
-                "value": missing["ward"].astype(str) + " · " + missing["edition"].astype(str),
+                "reason": reason[~known],
+                "value": missing["ward"].astype(str) + " · " + said.astype(str),
             }
         )
         return rows[known], rejected
 
-    def _editions_of(self, days: pd.Series) -> pd.Series:
-        first_days = _first_days(days)
-        edition_of = {
-            day: self.edition_on(date.fromisoformat(day)).edition for day in first_days.unique()
-        }
-        return first_days.map(edition_of).astype(object)
+    def _valid_on(self, day: date) -> Edition | None:
+        try:
+            return self.boundaries.on(day)
+        except NotFound as error:
+            if error.reason != "no_edition":
+                raise
+            return None
 
-    def _edition(self, edition: str) -> Edition:
-        return next(item for item in self.editions() if item.edition == edition)
+    def _editions_of(
+        self, days: pd.Series, edition_of: Callable[[date], Edition | None]
+    ) -> pd.Series:
+        first_days = _first_days(days)
+        found = {day: edition_of(date.fromisoformat(day)) for day in first_days.unique()}
+        named = {day: "" if edition is None else edition.edition for day, edition in found.items()}
+        return first_days.map(named).astype(object)
+
+    def _on_other_edition(self, rows: pd.DataFrame, already: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows whose month and category are counted on another edition already.
+
+        The same incidents would be counted twice: once on the old wards, once on the new.
+        """
+        there = count_rows(self.store)[["month", "category", "edition"]]
+        known = pd.concat([there, rows[["month", "category", "edition"]]]).drop_duplicates()
+        first = known.drop_duplicates(["month", "category"]).set_index(["month", "category"])
+        pairs = pd.MultiIndex.from_frame(rows[["month", "category"]])
+        counted_on = first["edition"].reindex(pairs).to_numpy()
+        twice = rows[(rows["edition"].to_numpy() != counted_on) & ~rows["row"].isin(already["row"])]
+        return pd.DataFrame(
+            {
+                "row": twice["row"],
+                "reason": "month_on_other_edition",
+                "value": twice["month"] + " " + twice["category"] + " · " + twice["edition"],
+            }
+        )
 
     def _already_counted(self, rows: pd.DataFrame, kind: str, reason: str) -> pd.DataFrame:
         """Return the rows whose month and category the other kind of file speaks of already."""
@@ -497,7 +505,7 @@ class Tracker:
 
     def _new_cells(self, counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the cells not in the store, and the rejections of cells recorded differently."""
-        there = self._count_rows()
+        there = count_rows(self.store)
         merged = counts.merge(
             there, on=["edition", "ward", "month", "category"], how="left", suffixes=("", "_there")
         )
@@ -516,14 +524,6 @@ class Tracker:
             }
         )
         return counts[fresh], rejected
-
-    def _count_rows(self) -> pd.DataFrame:
-        columns = ["edition", *PANEL_COLUMNS]
-        tables = [
-            incident_files.read_batch(self.store, batch, columns)
-            for batch in self.store.batches("counts")
-        ]
-        return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
 
     def _keep_batch(
         self,
@@ -644,14 +644,15 @@ class Tracker:
         place = state_of(entry.hotspot, existing, date.max).place
         if place is None:
             return None
-        if entry.ward not in (None, place.ward):
+        stated = place.edition if entry.edition is None else entry.edition.isoformat()
+        if entry.ward not in (None, place.ward) or stated != place.edition:
             raise MoveRefused(
                 "other_ward",
-                f"{entry.hotspot!r} lies in ward {place.ward}, not {entry.ward}; another ward is "
-                "another hotspot.",
+                f"{entry.hotspot!r} lies in ward {place.ward} of {place.edition}, not "
+                f"{entry.ward} of {stated}; another ward is another hotspot.",
                 hotspot=entry.hotspot,
-                ward=place.ward,
-                given=entry.ward,
+                ward=f"{place.ward} ({place.edition})",
+                given=f"{entry.ward} ({stated})",
             )
         kinds = frozenset(entry.kinds)
         self._check_kinds(entry)
@@ -728,20 +729,27 @@ class Tracker:
     def _place_of(self, entry: Entry) -> Place | None:
         if entry.ward is None:
             return None
-        edition = self.edition_on(entry.on)
-        wards = self.wards(edition)
-        found = wards[wards["code"] == entry.ward]
-        if found.empty:
-            raise NotFound(
-                "unknown_ward",
-                f"{entry.ward!r} is not a ward of edition {edition.edition}. Did the boundary "
-                "change? Add the boundaries valid on that day, or correct the code.",
-                ward=entry.ward,
-                edition=edition.edition,
-            )
+        if entry.edition is None:
+            edition = self.boundaries.on(entry.on).edition
+        else:
+            edition = self.boundaries.named(entry.edition.isoformat()).edition
+        names = self.boundaries.names(edition)["name"]
+        if entry.ward not in names.index:
+            raise unknown_ward(entry.ward, edition)
         self._check_kinds(entry)
-        name = str(found["name"].iloc[0])
-        return Place(entry.ward, edition.edition, name, frozenset(entry.kinds))
+        return Place(entry.ward, edition, str(names[entry.ward]), frozenset(entry.kinds))
+
+    def new_hotspot_id(self, ward: str, plan_year: int, edition: str) -> str:
+        """Return the custom id of a new hotspot, `<ward>-<plan year>`.
+
+        A code that is re-used in the year of a change gets the edition's month in it: 26740-2025
+        was one ward in spring and may be another in autumn.
+        """
+        name = f"{ward}-{plan_year}"
+        place = next((e.place for e in read_events(self.store.database, name) if e.place), None)
+        if place is None or place.edition == edition:
+            return name
+        return f"{ward}-{plan_year}-{edition[:7].replace('-', '')}"
 
     def latest_events(self, most: int) -> list[Event]:
         """Return the events written last, the newest first."""
@@ -809,7 +817,7 @@ class Tracker:
         streams = by_hotspot(events)
         states = _states(streams, as_of, known_on)
         edition = self.edition_on(as_of) if self.editions() else None
-        risk, problem = self._risk(states, as_of)
+        risk, problem, not_measured = self._risk(states, as_of)
         years = sorted({e.plan_year for state in states.values() for e in state.enrolments})
         targets = programme.targets
         return Snapshot(
@@ -819,7 +827,7 @@ class Tracker:
             edition=edition,
             states=states,
             hotspots=_hotspot_table(states, programme, risk),
-            ward_stage=_ward_stage(states, programme, edition),
+            view=None if edition is None else self._view(states, programme, edition),
             transformed={
                 year: transformed_share(states.values(), year, targets.transformed)
                 for year in years
@@ -834,50 +842,67 @@ class Tracker:
             trend=_trend(streams, programme, as_of, known_on),
             risk=risk,
             risk_problem=problem,
+            not_measured=not_measured,
             head=log_head,
             simulated=self.is_demonstration(),
         )
 
+    def view(self, snapshot: Snapshot, edition: str) -> MapView:
+        """Return a snapshot's hotspots on the wards of any edition."""
+        return self._view(snapshot.states, snapshot.programme, self.boundaries.named(edition))
+
+    def _view(
+        self, states: Mapping[str, HotspotState], programme: Programme, edition: Edition
+    ) -> MapView:
+        shown = self._shown(states, edition)
+        missing = sorted(set(states) - set(shown["hotspot"]))
+        stages = _ward_stage(shown, states, programme)
+        return MapView(edition, shown, stages, tuple(missing))
+
+    def _shown(self, states: Mapping[str, HotspotState], edition: Edition) -> pd.DataFrame:
+        """Return the wards of an edition in which each hotspot lies (see `MapView`)."""
+        rows: list[tuple[str, str, float, bool]] = []
+        for name, state in states.items():
+            place = state.place
+            if place is None or place.edition > edition.edition:
+                continue
+            if place.edition == edition.edition:
+                rows.append((name, place.ward, 1.0, True))
+            elif (crosswalk := self.boundaries.route(place.edition, edition.edition)) is not None:
+                parts = crosswalk.children(place.ward)
+                rows += [
+                    (name, str(ward), float(share), False)
+                    for ward, share in zip(parts["new_code"], parts["weight"], strict=True)
+                ]
+        return pd.DataFrame(rows, columns=["hotspot", "ward", "share", "own"])
+
     def panel(self, edition: Edition) -> pd.DataFrame:
-        """Return the complete ward x month x category panel on the wards of an edition.
+        """Return the complete ward x month x category panel on the wards of an edition."""
+        return self.carried(edition).table
 
-        Points placed on another edition are placed again on this one; monthly counts of another
-        edition need a crosswalk and are not in the panel.
-        """
-        return self._once(("panel", edition.wards_file), lambda: self._panel(edition))
-
-    def _panel(self, edition: Edition) -> pd.DataFrame:
-        wards = self.wards(edition)
-        counts = self._count_rows()
-        parts = [counts.loc[counts["edition"].eq(edition.edition), PANEL_COLUMNS]]
-        for batch in self.store.batches("incidents"):
-            parts.append(count_incidents(self._on_edition(batch, edition, wards)))
-        return complete_panel(
-            pd.concat(parts, ignore_index=True).astype({"count": np.int64}),
-            list(wards["code"]),
-            list(self.programme().categories),
+    def carried(self, edition: Edition) -> CarriedPanel:
+        """Return all counts on the wards of an edition, and what could not be brought there."""
+        categories = list(self.programme().categories)
+        return self._once(
+            ("panel", edition.wards_file),
+            lambda: carried_panel(self.store, self.boundaries, edition, categories),
         )
 
-    def _on_edition(self, batch: Batch, edition: Edition, wards: gpd.GeoDataFrame) -> pd.DataFrame:
-        """Return a batch's incidents on the wards of an edition.
+    def breaks(self, monthly: pd.DataFrame) -> tuple[date, ...]:
+        """Return the days within a series on which new boundaries came into force."""
+        if monthly.empty:
+            return ()
+        first, last = monthly["month"].min(), monthly["month"].max()
+        days = [edition.edition for edition in self.editions()[1:]]
+        return tuple(date.fromisoformat(day) for day in days if first < day[:7] <= last)
 
-        Points placed on the same boundaries stay where they are; points placed on others, a sketch
-        of the same edition among them, are placed again.
+    def index(self, as_of: date, edition: Edition | None = None) -> pd.DataFrame:
+        """Return the severity-weighted months x wards index, months fully reported up to a day.
+
+        On the wards of the edition of the day, or of another; NaN where a ward's counts are not
+        known.
         """
-        rows = incident_files.read_batch(
-            self.store, batch, ["lon", "lat", "ward", "month", "category", "edition", "boundaries"]
-        )
-        is_point = rows["lon"].notna()
-        stays = rows["boundaries"].eq(edition.wards_file.name) & is_point
-        stays |= rows["edition"].eq(edition.edition) & ~is_point
-        others = rows[~stays & is_point]
-        found = assign_wards(others["lon"].to_numpy(), others["lat"].to_numpy(), wards)
-        moved = others.assign(ward=found.codes)
-        return pd.concat([rows[stays], moved[moved["ward"].notna()]])
-
-    def index(self, as_of: date) -> pd.DataFrame:
-        """Return the severity-weighted months x wards index, months fully reported up to a day."""
-        edition = self.edition_on(as_of)
+        edition = edition or self.edition_on(as_of)
         panel = self.panel(edition)
         if panel.empty:
             raise CannotMeasure(
@@ -892,9 +917,9 @@ class Tracker:
         )
         return without_partial_end(latest_run(index, str(last_complete_month(as_of))))
 
-    def _unit(self, as_of: date) -> float:
+    def _unit(self, as_of: date, edition: Edition | None = None) -> float:
         """Return the weight of the typical incident, from what was known on a day."""
-        panel = self.panel(self.edition_on(as_of))
+        panel = self.panel(edition or self.edition_on(as_of))
         known = panel[panel["month"] <= str(last_complete_month(as_of))]
         sums = known.groupby("category")["count"].sum()
         by_category = {str(code): float(count) for code, count in sums.items()}
@@ -902,31 +927,81 @@ class Tracker:
 
     def _risk(
         self, states: Mapping[str, HotspotState], as_of: date
-    ) -> tuple[Risk | None, HotspotsError | None]:
-        programme = self.programme()
-        watched = _watched(states, programme.watch_months)
+    ) -> tuple[Risk | None, HotspotsError | None, dict[str, HotspotsError]]:
+        """Measure the risk of every watched hotspot on the ward it was designated on.
+
+        Returns
+        -------
+        (Risk or None, HotspotsError or None, dict)
+            What was measured; when nothing was, why; and by hotspot why its own was not.
+        """
+        watched = _watched(states, self.programme().watch_months)
         if watched.empty:
-            return None, None
+            return None, None, {}
+        here = self._on_unchanged_wards(watched, self.edition_on(as_of).edition)
+        found: list[Risk] = []
+        problems: dict[str, HotspotsError] = {}
+        for name, group in here.groupby("edition"):
+            risk, missing = self._risk_on(group, str(name), as_of)
+            problems |= missing
+            found += [] if risk is None else [risk]
+        if not found:
+            return None, next(iter(problems.values())), problems
+        table = pd.concat([risk.table for risk in found])
+        table = table.reindex([name for name in watched.index if name in table.index])
+        reasons = {name: why for risk in found for name, why in risk.reasons.items()}
+        return Risk(table, reasons), None, problems
+
+    def _on_unchanged_wards(self, watched: pd.DataFrame, edition: str) -> pd.DataFrame:
+        """Name a watched ward as the newer edition does, where its territory is the same."""
+        rows = watched.copy()
+        for hotspot, area, own in zip(
+            watched.index, watched["area"], watched["edition"], strict=True
+        ):
+            crosswalk = self.boundaries.route(own, edition) if own < edition else None
+            if crosswalk is not None and (same := _successor(crosswalk, area)) is not None:
+                rows.loc[hotspot, ["area", "edition"]] = same, edition
+        return rows
+
+    def _risk_on(
+        self, watched: pd.DataFrame, edition: str, as_of: date
+    ) -> tuple[Risk | None, dict[str, HotspotsError]]:
+        """Measure the risk of hotspots on one edition; those whose counts do not suffice apart."""
         try:
-            edition = self.edition_on(as_of).edition
-            here = watched[watched["edition"].eq(edition)]
-            if here.empty:
+            boundaries = self.boundaries.named(edition)
+            index = self.index(as_of, boundaries)
+            known = set(known_months(index, as_of).columns)
+            if len(known) < len(index.columns) * _LEAST_KNOWN_WARDS:
                 raise CannotMeasure(
-                    "watched_elsewhere",
-                    f"The watched hotspots lie on boundaries of another time than {edition}, and "
-                    "their counts are not carried over.",
+                    "edition_mostly_unknown",
+                    f"On the boundaries of {edition} the counts of only {len(known)} of "
+                    f"{len(index.columns)} wards are known up to {as_of}: newer counts stand on "
+                    "newer wards and cannot be divided back.",
                     edition=edition,
+                    known=len(known),
+                    count=len(index.columns),
                 )
+            measurable = watched["area"].isin(known)
             risk = forward_risk(
-                self.index(as_of),
-                here,
-                programme.relapse,
+                index,
+                watched[measurable],
+                self.programme().relapse,
                 as_of=as_of,
-                unit=self._unit(as_of),
+                unit=self._unit(as_of, boundaries),
             )
         except (CannotMeasure, NotFound) as error:
-            return None, error
-        return risk, None
+            return None, dict.fromkeys(map(str, watched.index), error)
+        lacking = {
+            str(hotspot): CannotMeasure(
+                "ward_counts_unknown",
+                f"The counts of ward {area} of {edition} are not known for the last months or are "
+                "fewer than needed.",
+                ward=area,
+                edition=edition,
+            )
+            for hotspot, area in watched.loc[~measurable, "area"].items()
+        }
+        return (risk if measurable.any() else None), dict(lacking)
 
     def hotspot(self, hotspot: str, as_of: date) -> HotspotFile:
         """Return one hotspot's file.
@@ -947,17 +1022,28 @@ class Tracker:
         believed = resolve(log)
         place = state.place or next(item.place for item in [*believed, *log] if item.place)
         events = tuple(event for event in believed if event.effective_on <= as_of)
-        monthly = self.monthly(place.ward, as_of)
-        if place.edition != self.edition_on(as_of).edition:  # a code alone identifies nothing
-            monthly = monthly.iloc[:0]
-        return HotspotFile(state, events, tuple(log), monthly)
+        edition = self.boundaries.named(place.edition)
+        monthly = self.monthly(place.ward, as_of, edition)
+        lineage = self.lineage(place.ward, place.edition)
+        breaks = self.breaks(monthly)
+        return HotspotFile(state, events, tuple(log), monthly, breaks, lineage)
 
-    def monthly(self, ward: str, as_of: date) -> pd.DataFrame:
-        """Return a ward's counts: `month`, `category`, `count`, complete months up to a day."""
-        edition = self.edition_on(as_of)
-        panel = self.panel(edition)
+    def monthly(self, ward: str, as_of: date, edition: Edition | None = None) -> pd.DataFrame:
+        """Return a ward's counts, complete months up to a day.
+
+        Returns
+        -------
+        DataFrame
+            `month`, `category`, `count`, `estimated` (how much of it), `known` (False: a part of
+            the ward has no count). Months before and after those in which anything of the ward is
+            known are left out.
+        """
+        panel = self.panel(edition or self.edition_on(as_of))
         rows = panel[panel["ward"].eq(ward) & (panel["month"] <= str(last_complete_month(as_of)))]
-        return rows[["month", "category", "count"]].reset_index(drop=True)
+        said = rows.loc[rows["known"] | rows["count"].gt(0), "month"]
+        rows = rows[rows["month"].between(said.min(), said.max())] if len(said) else rows.iloc[:0]
+        columns = ["month", "category", "count", "estimated", "known"]
+        return rows[columns].reset_index(drop=True)
 
     def selection(self, year: int, as_of: date) -> pd.DataFrame:
         """Rank the wards for a plan year, with names and whether they are on the list before it."""
@@ -972,6 +1058,11 @@ class Tracker:
             name=wards["name"].reindex(table.index), kind=wards["kind"].reindex(table.index)
         )
 
+    def not_ranked(self, table: pd.DataFrame, as_of: date) -> list[str]:
+        """Return the names of the wards whose counts do not suffice for a rank."""
+        wards = self.wards(self.edition_on(as_of))
+        return sorted(wards.loc[~wards["code"].isin(table.index), "name"])
+
     def selection_reasons(self, table: pd.DataFrame, ward: str) -> tuple[Reason, ...]:
         """Return why a ward stands where it stands."""
         return selection_reasons(table.drop(columns=["name", "kind"]), ward)
@@ -981,15 +1072,20 @@ class Tracker:
         return compare_with_last_year(chosen, list(table.index[table["in_last_year"]]))
 
     def list_of(self, year: int, as_of: date) -> set[str]:
-        """Return the wards on the list of a plan year, withdrawn ones left out."""
-        edition = self.edition_on(as_of).edition
-        return {
-            state.place.ward
-            for state in self.snapshot(as_of).states.values()
-            if state.place
-            and state.place.edition == edition
-            and any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
+        """Return the wards on the list of a plan year, withdrawn ones left out.
+
+        An area listed on an earlier edition counts for the ward that got most of it.
+        """
+        snapshot = self.snapshot(as_of)
+        if snapshot.view is None:
+            return set()
+        listed = {
+            name
+            for name, state in snapshot.states.items()
+            if any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
         }
+        shown = snapshot.view.shown
+        return set(shown.loc[shown["hotspot"].isin(listed) & shown["share"].gt(0.5), "ward"])
 
     def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
         """Return those of some wards whose hotspot may not be proposed on a day."""
@@ -1058,7 +1154,7 @@ class Tracker:
             if state.place and (state.place.ward, state.place.edition) == (ward, edition)
         ]
         open_ones = [s.hotspot for s in states if s.status not in _FREE_FOR_A_NEW_HOTSPOT]
-        return max(open_ones, default=f"{ward}-{year}")
+        return max(open_ones, default="") or self.new_hotspot_id(ward, year, edition)
 
     # -- reports
 
@@ -1080,8 +1176,8 @@ class Tracker:
             return render(programme_page(snapshot, files, drawings, made_on, say))
         if kind == "hotspot":
             file = self.hotspot(which, as_of)
-            ward = file.state.place.ward if file.state.place else None
-            drawings = self._drawings(snapshot, say, ward)
+            where = () if snapshot.view is None else snapshot.view.wards_of(which)["ward"]
+            drawings = self._drawings(snapshot, say, [str(ward) for ward in where])
             return render(hotspot_page(snapshot, file, drawings, made_on, say))
         return render(self._ward_page(snapshot, which, made_on, say))
 
@@ -1089,26 +1185,19 @@ class Tracker:
         edition = self.edition_on(snapshot.as_of)
         wards = self.wards(edition).set_index("code")
         if code not in wards.index:
-            raise NotFound(
-                "unknown_ward",
-                f"{code!r} is not a ward of edition {edition.edition}.",
-                ward=code,
-                edition=edition.edition,
-            )
+            raise unknown_ward(code, edition.edition)
         facts = wards.loc[code]
-        files = [
-            self.hotspot(name, snapshot.as_of)
-            for name, state in snapshot.states.items()
-            if state.place and (state.place.ward, state.place.edition) == (code, edition.edition)
-        ]
+        view = self.view(snapshot, edition.edition)
+        files = [self.hotspot(name, snapshot.as_of) for name in view.hotspots_of(code)["hotspot"]]
         try:
             ranking = self.selection(snapshot.as_of.year + 1, snapshot.as_of)
             rank, reasons = (
-                (list(ranking.index).index(code) + 1, len(ranking)),
+                (int(ranking.loc[[code], "rank"].iloc[0]), len(ranking)),
                 self.selection_reasons(ranking, code),
             )
-        except CannotMeasure:
+        except (CannotMeasure, KeyError):  # KeyError: its own counts are not known
             rank, reasons = None, ()
+        monthly = self.monthly(code, snapshot.as_of)
         ward = WardFile(
             code=code,
             name=str(facts["name"]),
@@ -1117,17 +1206,19 @@ class Tracker:
             rank=rank,
             reasons=reasons,
             hotspots=tuple(files),
-            monthly=self.monthly(code, snapshot.as_of),
+            monthly=monthly,
+            breaks=self.breaks(monthly),
+            lineage=self.lineage(code, edition.edition),
         )
-        return ward_page(snapshot, ward, self._drawings(snapshot, say, code), made_on, say)
+        return ward_page(snapshot, ward, self._drawings(snapshot, say, [code]), made_on, say)
 
     def _drawings(
-        self, snapshot: Snapshot, say: Texts, subject: str | None = None
+        self, snapshot: Snapshot, say: Texts, subject: Sequence[str] = ()
     ) -> tuple[MapDrawing, ...]:
         """Draw the wards by their hotspots' stage.
 
-        For a report on one ward, it and its surroundings; otherwise all wards, and again the
-        centre if its wards are too small to be seen among all.
+        For a report on one place, its wards and the surroundings of the first; otherwise all
+        wards, and again the centre if its wards are too small to be seen among all.
         """
         edition = snapshot.edition
         if edition is None:
@@ -1135,8 +1226,9 @@ class Tracker:
         wards = self._once(
             ("drawing", edition.wards_file), lambda: drawing_copy(self.wards(edition), 60.0)
         )
-        if subject in set(wards["code"]):
-            return (self._drawing("", around(wards, str(subject)), snapshot, say, 420, subject),)
+        if subject:
+            near = around(wards, subject[0])
+            return (self._drawing("", near, snapshot, say, 420, subject),)
         core = dense_core(wards)
         whole = self._drawing("", wards, snapshot, say, 600)
         if core.empty:
@@ -1150,7 +1242,7 @@ class Tracker:
         snapshot: Snapshot,
         say: Texts,
         height_px: int,
-        subject: str | None = None,
+        subject: Sequence[str] = (),
     ) -> MapDrawing:
         stage = pd.Series(
             [snapshot.ward_stage.get(code, "not_listed") for code in wards["code"]],
@@ -1169,7 +1261,7 @@ class Tracker:
             legend_title=say("stage.title"),
             notice=" · ".join(notices(snapshot, say)),
             height_px=height_px,
-            marked=() if subject is None else (subject,),
+            marked=tuple(code for code in subject if code in set(wards["code"])),
         )
         return MapDrawing(caption, parts.css, parts.html, parts.scripts)
 
@@ -1181,6 +1273,7 @@ class Tracker:
             head(self.store.database),
             len(self.store.batches()),
             tuple(edition.wards_file for edition in self.editions()),
+            tuple(kept.number for kept in self.boundaries.kept_crosswalks()),
             sha256_of(self.store.programme_text().encode()),
             self.store.get(DEMONSTRATION),
         )
@@ -1203,7 +1296,7 @@ class Tracker:
 
 _FREE_FOR_A_NEW_HOTSPOT = frozenset({Status.TRANSFORMED, Status.RELEASED})
 _LONGEST_NUMBER = 9
-_EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "plan_year", "kinds", "note", "by")
+_EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "edition", "plan_year", "kinds", "note", "by")
 
 
 def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
@@ -1227,6 +1320,7 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
         note=given["note"],
         plan_year=_read_whole(given["plan_year"]),
         ward=given["ward"] or None,
+        edition=_read_date(given["edition"]) if given["edition"] else None,
         kinds=tuple(sorted(k for part in given["kinds"].split("+") if (k := _read_whole(part)))),
     )
     # The id comes from what the row says, not from how: 2025-10-20 and 20/10/2025 are one event.
@@ -1256,7 +1350,9 @@ def _read_whole(text: str) -> int | None:
 
 
 def _evidence(table: pd.DataFrame, ward: str, on: date) -> dict[str, object]:
-    """Return the numbers a proposal was made on, to be kept with it."""
+    """Return the numbers a proposal was made on, to be kept with it; none for a ward unranked."""
+    if ward not in table.index:
+        return {"as_of": on.isoformat()}
     rank, score, last12 = table.loc[[ward], ["rank", "score", "last12"]].to_numpy(float)[0]
     return {
         "rank": int(rank),
@@ -1337,17 +1433,34 @@ def _watched(states: Mapping[str, HotspotState], watch_months: int) -> pd.DataFr
     )
 
 
+def _successor(crosswalk: Crosswalk, ward: str) -> str | None:
+    """Return the ward that took over a ward's territory unchanged, if one did."""
+    children = crosswalk.children(ward)
+    if len(children) != 1 or children["weight"].iloc[0] != 1:
+        return None
+    new = str(children["new_code"].iloc[0])
+    return new if len(crosswalk.parents(new)) == 1 else None
+
+
+def _stated(rows: pd.DataFrame, edition: date | None) -> pd.DataFrame:
+    """Return rows with the edition a person stated for all that do not say their own."""
+    if edition is None:
+        return rows
+    return rows.assign(edition=rows["edition"].where(rows["edition"].ne(""), edition.isoformat()))
+
+
+_LEAST_KNOWN_WARDS = 0.5
+"""A quantile over fewer wards of an edition than this would be another threshold."""
+
+
 def _ward_stage(
-    states: Mapping[str, HotspotState], programme: Programme, edition: Edition | None
+    shown: pd.DataFrame, states: Mapping[str, HotspotState], programme: Programme
 ) -> dict[str, str]:
     """Return each ward's map class: of several hotspots, the one that most needs attention."""
     stages: dict[str, str] = {}
-    for state in states.values():
-        place = state.place
-        if place is None or edition is None or place.edition != edition.edition:
-            continue
-        stage = state.stage(programme.watch_months)
-        stages[place.ward] = min(stage, stages.get(place.ward, "not_listed"), key=STAGES.index)
+    for hotspot, ward in zip(shown["hotspot"], shown["ward"], strict=True):
+        stage = states[hotspot].stage(programme.watch_months)
+        stages[ward] = min(stage, stages.get(ward, "not_listed"), key=STAGES.index)
     return stages
 
 
@@ -1444,4 +1557,4 @@ def _sorted_rejections(*tables: pd.DataFrame) -> pd.DataFrame:
 
 def _is_fixed(key: object) -> bool:
     """Tell whether an answer stays true for as long as its file has the same name."""
-    return isinstance(key, tuple) and key[0] in ("wards", "drawing", "programme")
+    return isinstance(key, tuple) and key[0] in ("wards", "drawing", "programme", "pairs")

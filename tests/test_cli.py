@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pandas as pd
 import pytest
 from click.testing import Result
@@ -85,7 +86,8 @@ def test_the_demonstration_city_is_built_and_looked_at(ok: Any, tmp_path: Path) 
     assert "10/02/2026" in said
     assert str(tmp_path / "store") in said
     assert "Dữ liệu mô phỏng" in ok("targets")
-    (edition,) = json.loads(ok("boundaries", "list", "--json"))
+    before, edition = json.loads(ok("boundaries", "list", "--json"))
+    assert (before["edition"], before["schematic"]) == ("2025-01-01", True)
     assert edition == {
         "edition": "2025-07-01",
         "units": 168,
@@ -309,6 +311,76 @@ def test_the_risk_is_said_with_its_reasons(ok: Any, demo: None, horizon: int) ->
     assert "threshold" in ok("risk", "--as-of", DAY, "--lang", "en")
 
 
+def test_the_wards_of_two_editions_are_told_apart_by_code_and_name(ok: Any, demo: None) -> None:
+    both = json.loads(ok("ward", "26740", "--json"))
+    assert [(ward["edition"], ward["name"]) for ward in both] == [
+        ("2025-01-01", "Bến Nghé"),
+        ("2025-07-01", "Sài Gòn"),
+    ]
+    said = ok("ward", "hiệp bình")
+    assert "Phường Hiệp Bình Phước + Phường Hiệp Bình Chánh + một phần Phường Linh Đông" in said
+    assert "Không có phường, xã nào" in ok("ward", "không có nơi này")
+
+
+def test_the_crosswalk_and_what_it_carries_are_told_in_words_and_numbers(
+    ok: Any, demo: None
+) -> None:
+    (crosswalk,) = json.loads(ok("crosswalk", "list", "--json"))
+    assert (crosswalk["pairs"], crosswalk["old_wards"], crosswalk["divided"]) == (493, 442, 47)
+    assert "không chuyển đổi được" in ok("crosswalk", "list")
+    found = json.loads(ok("crosswalk", "carried", "--json"))
+    assert found["edition"] == "2025-07-01"
+    assert found["carried"] + found["behind"] == pytest.approx(found["total"])
+    assert {ward["reason"] for ward in found["behind_wards"]} == {"no_weight"}
+    assert len(found["behind_wards"]) == len(crosswalk["cannot_be_carried"])
+    assert all(0 < ward["share"] <= 1 for ward in found["estimated_wards"])
+    assert "Không chuyển được" in ok("crosswalk", "carried")
+    back = json.loads(ok("crosswalk", "carried", "--edition", "2025-01-01", "--json"))
+    assert back["total"] == pytest.approx(found["total"])
+    assert {ward["reason"] for ward in back["behind_wards"]} == {"backward_through_division"}
+
+
+def test_a_boundary_file_is_checked_without_a_store_and_written_cleaned(
+    ok: Any, run: Run, tmp_path: Path
+) -> None:
+    """Two wards that overlap by a tenth of a degree's hundredth, and a row without a code."""
+    from shapely import box
+
+    wards = gpd.GeoDataFrame(
+        {"code": ["1", "2"], "name": ["Một", "Hai"]},
+        geometry=[box(106, 10, 106.101, 10.1), box(106.1, 10, 106.2, 10.1)],
+        crs="EPSG:4326",
+    )
+    wards.to_file(tmp_path / "wards.geojson", driver="GeoJSON")
+    fixed = tmp_path / "fixed.gpkg"
+    said = ok("boundaries", "check", tmp_path / "wards.geojson", "--fix", fixed)
+    assert "1 cặp chồng lấn" in said
+    assert "fixed.gpkg" in said
+    found = json.loads(ok("boundaries", "check", fixed, "--json"))
+    assert (found["overlap_ha"], found["cleaned"], found["problems"]) == (0, False, [])
+    assert "không ghi đè" in refused(
+        run("boundaries", "check", tmp_path / "wards.geojson", "--fix", fixed)
+    )
+
+
+def test_a_boundary_file_is_compared_with_an_edition_of_the_store(
+    ok: Any, city: Path, boundary_file: Callable[..., Path]
+) -> None:
+    moved = boundary_file(0.1, ("00001", "00002", "10003", "10004"))
+    against = ("--against", "2025-07-01", "--json")
+    compared = json.loads(ok("boundaries", "check", moved, *against))["comparison"]
+    assert (compared["in_both"], compared["only_here"], compared["only_there"]) == (2, 2, 2)
+    assert compared["same_territory"] == 0
+    assert "2 mã chung" in ok("boundaries", "check", moved, "--against", "2025-07-01")
+
+
+def test_neighbours_are_listed_and_islands_named(ok: Any, city: Path) -> None:
+    found = json.loads(ok("boundaries", "neighbours", "--json"))
+    assert (len(found["pairs"]), found["islands"]) == (4, [])
+    assert len(json.loads(ok("boundaries", "neighbours", "--corners", "--json"))["pairs"]) == 6
+    assert len(json.loads(ok("boundaries", "neighbours", "--km", "1", "--json"))["pairs"]) == 6
+
+
 def test_wards_are_ranked_with_reasons(ok: Any, demo: None) -> None:
     command = ("select", "--year", 2027, "--count", 5, "--as-of", DAY)
     found = json.loads(ok(*command, "--json"))["wards"]
@@ -323,7 +395,8 @@ def test_a_report_is_written(
     ok: Any, demo: None, demonstration: Tracker, tmp_path: Path, kind: str
 ) -> None:
     table = demonstration.snapshot(date(2026, 10, 31)).hotspots
-    which = table.index[0] if kind == "hotspot" else table["ward"].iloc[0]
+    today = table[table["edition"].eq("2025-07-01")]
+    which = table.index[0] if kind == "hotspot" else today["ward"].iloc[0]
     out = tmp_path / "report.html"
     assert "report.html" in ok("report", kind, which, "--out", out, "--as-of", DAY)
     page = out.read_text("utf-8")

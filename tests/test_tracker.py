@@ -770,8 +770,8 @@ def test_the_map_shows_a_ward_by_the_hotspot_that_most_needs_attention(
 ) -> None:
     snapshot = demonstration.snapshot(DAY)
     order = ["relapsed", "not_transformed", "in_work", "proposed", "under_watch", "stable"]
-    for ward, group in snapshot.hotspots.groupby("ward"):
-        stages = [*group["stage"], "not_listed"]
+    for ward, group in snapshot.view.shown.groupby("ward"):
+        stages = [*snapshot.hotspots.loc[group["hotspot"], "stage"], "not_listed"]
         assert snapshot.ward_stage[str(ward)] == min(stages, key=[*order, "not_listed"].index)
 
 
@@ -829,6 +829,9 @@ def _same_but_for_the_head(old: Any, new: Any) -> None:
             continue
         if each.name in ("hotspots", "trend"):
             pd.testing.assert_frame_equal(left, right, check_exact=True)
+        elif each.name == "view":
+            pd.testing.assert_frame_equal(left.shown, right.shown, check_exact=True)
+            assert (left.edition, left.ward_stage) == (right.edition, right.ward_stage)
         elif each.name == "risk":
             pd.testing.assert_frame_equal(left.table, right.table, check_exact=True)
             assert left.reasons == right.reasons

@@ -201,3 +201,70 @@ def _events_of_2025(folder: Path) -> Path:
     columns = ["hotspot", "event", "on", "ward", "plan_year", "kinds"]
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
     return path
+
+
+@pytest.mark.real_data
+def test_counts_of_2024_on_old_wards_stand_on_the_real_wards_of_today(tmp_path: Path) -> None:
+    """The real change of 1 July 2025: 273 old wards with boundaries, 441 in the official list.
+
+    Boundaries and pairs are real; the counts are made up, for no counts by old ward are published.
+    """
+    if not SHARED.is_dir():
+        pytest.skip("the real data is not beside the repository (../shared/data)")
+    store = tmp_path / "store"
+    hotspots(store, "programme", "add", PROGRAMME)
+    for file, day in (("hcmc_wards_273", "2025-01-01"), ("hcmc_wards_2025", "2025-07-01")):
+        hotspots(store, "boundaries", "add", SHARED / f"{file}.parquet", "--edition", day)
+    days = ("--from", "2025-01-01", "--to", "2025-07-01")
+    found = answer(store, "crosswalk", "add", SHARED / "crosswalk.csv", *days)
+    assert (found["old_wards"], found["divided"], found["set_aside"]) == (441, 47, 173)
+    sixteen = {code for code, _ in found["cannot_be_carried"]}
+    assert len(sixteen) == 16
+    counts, total = _counts_on_old_wards(tmp_path)
+    refused = hotspots(store, "import", "counts", counts, "--json", expect=1)
+    assert json.loads(refused)["reasons"] == {"no_edition": 441 * 12}
+    receipt = answer(store, "import", "counts", counts, "--edition", "2025-01-01")
+    assert receipt["rejected"] == 0
+
+    carried = answer(store, "crosswalk", "carried")
+    assert carried["edition"] == "2025-07-01"
+    assert carried["total"] == pytest.approx(total, abs=1e-6)
+    assert carried["carried"] + carried["behind"] == pytest.approx(total, abs=1e-6)
+    assert {row["ward"] for row in carried["behind_wards"]} == sixteen
+    assert {row["reason"] for row in carried["behind_wards"]} == {"no_weight"}
+    estimated = {row["ward"]: row["share"] for row in carried["estimated_wards"]}
+    assert "26809" in estimated  # Hiệp Bình has a part of Linh Đông
+    assert 0 < estimated["26809"] < 0.5
+    tracker = Tracker.open(store)
+    march = tracker.panel(tracker.editions()[1]).query("month == '2024-03'").set_index("ward")
+    assert march.loc["26743", "known"].all()  # Bến Thành
+    assert not march.loc["25747", "known"].any()  # Thủ Dầu Một: a part could not be carried
+
+    both = answer(store, "ward", "26740")
+    assert [(ward["edition"], ward["name"]) for ward in both] == [
+        ("2025-01-01", "Phường Bến Nghé"),
+        ("2025-07-01", "Sài Gòn"),
+    ]
+    hotspots(
+        store, "record", "26740-2024", "Designated", "--on", "2024-03-01", "--plan-year", "2024",
+        "--ward", "26740", "--edition", "2025-01-01",
+    )  # fmt: skip
+    hotspots(
+        store, "record", "26740-2026", "Designated", "--on", "2026-03-01", "--plan-year", "2026",
+        "--ward", "26740",
+    )  # fmt: skip
+    table = {row["hotspot"]: row["name"] for row in answer(store, "status")["hotspots"]}
+    assert table == {"26740-2024": "Phường Bến Nghé", "26740-2026": "Sài Gòn"}
+    tracker.store.close()
+
+
+def _counts_on_old_wards(folder: Path) -> tuple[Path, int]:
+    """Twelve months of 2024 in every old ward of the official list."""
+    pairs = pd.read_csv(SHARED / "crosswalk.csv", dtype=str)
+    wards = sorted(pairs.loc[pairs["official"].eq("True"), "old_code"].dropna().unique())
+    months = pd.period_range("2024-01", "2024-12", freq="M").astype(str)
+    cells = pd.MultiIndex.from_product([wards, months], names=["ward", "month"])
+    number = np.random.default_rng(5).poisson(9, len(cells))
+    path = folder / "counts.csv"
+    pd.DataFrame({"category": "theft", "count": number}, index=cells).to_csv(path)
+    return path, int(number.sum())

@@ -47,6 +47,18 @@ editions = sa.Table(
     sa.Column("drawing_file", sa.Text, nullable=False),
 )
 
+crosswalks = sa.Table(
+    "crosswalk",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("from_edition", sa.Text, nullable=False),
+    sa.Column("to_edition", sa.Text, nullable=False),
+    sa.Column("added_at", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("findings", sa.Text, nullable=False),
+    sa.Column("pairs_file", sa.Text, nullable=False),
+)
+
 programmes = sa.Table(
     "programme",
     metadata,

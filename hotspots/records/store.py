@@ -14,11 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from hotspots.errors import NotFound, StoreError
-from hotspots.records.database import Database, batches, editions, programmes, settings
+from hotspots.records.database import (
+    Database,
+    batches,
+    crosswalks,
+    editions,
+    programmes,
+    settings,
+)
 
 DATABASE_FILE = "records.sqlite"
 _SQLITE_URL = "sqlite:///"
@@ -35,6 +43,18 @@ class Edition:
     findings: Mapping[str, object]
     wards_file: Path
     drawing_file: Path
+
+
+@dataclass(frozen=True)
+class KeptCrosswalk:
+    """A crosswalk between two boundary editions as the store knows it."""
+
+    number: int
+    from_edition: str
+    to_edition: str
+    source: str
+    findings: Mapping[str, Any]
+    pairs_file: Path
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class Store:
                     store=str(self.root),
                 )
             self.root.mkdir(parents=True, exist_ok=True)
-        for folder in ("boundaries", "drawing", "incidents"):
+        for folder in ("boundaries", "crosswalks", "drawing", "incidents"):
             (self.root / folder).mkdir(exist_ok=True)
         self.database = Database(database_file)
 
@@ -161,6 +181,40 @@ class Store:
             wards_file=self.root / "boundaries" / row["wards_file"],
             drawing_file=self.root / "drawing" / row["drawing_file"],
         )
+
+    # -- crosswalks
+
+    def add_crosswalk(self, crosswalk: KeptCrosswalk, now: datetime) -> None:
+        """Register a crosswalk; of two between the same editions the newer is in force."""
+        with self.database.writing() as connection:
+            connection.execute(
+                sa.insert(crosswalks).values(
+                    from_edition=crosswalk.from_edition,
+                    to_edition=crosswalk.to_edition,
+                    added_at=now.isoformat(),
+                    source=crosswalk.source,
+                    findings=json.dumps(dict(crosswalk.findings), ensure_ascii=False),
+                    pairs_file=crosswalk.pairs_file.name,
+                )
+            )
+
+    def crosswalks(self) -> list[KeptCrosswalk]:
+        """Return the crosswalks in force, in the order of their editions."""
+        query = sa.select(crosswalks).order_by(crosswalks.c.number)
+        with self.database.reading() as connection:
+            rows = list(connection.execute(query).mappings())
+        newest = {(row["from_edition"], row["to_edition"]): row for row in rows}
+        return [
+            KeptCrosswalk(
+                number=row["number"],
+                from_edition=row["from_edition"],
+                to_edition=row["to_edition"],
+                source=row["source"],
+                findings=json.loads(row["findings"]),
+                pairs_file=self.root / "crosswalks" / row["pairs_file"],
+            )
+            for _, row in sorted(newest.items())
+        ]
 
     # -- programme
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -22,33 +23,118 @@ _TARGET = "#b34700"
 
 
 def monthly_chart(
-    monthly: pd.DataFrame, events: Sequence[Event], say: Texts, height: int = 230
+    monthly: pd.DataFrame,
+    events: Sequence[Event],
+    say: Texts,
+    height: int = 230,
+    breaks: Sequence[date] = (),
 ) -> Figure:
     """Draw a ward's incidents by month with its hotspot's events as lines.
+
+    What was carried by an estimated share stands in a lighter tone on top of what was counted; a
+    month of which a part is missing is only outlined.
 
     Parameters
     ----------
     monthly : DataFrame
-        `month` (text 2025-10), `category`, `count`.
+        `month` (text 2025-10), `category`, `count`, `estimated`, `known`.
+    breaks : sequence of date
+        Days on which new boundaries came into force.
     events : sequence of Event
         The turns (listed, assessed, relapsed, withdrawn) are drawn with their names; other events
         but inspections as thin lines.
     """
-    totals = monthly.groupby("month", as_index=False)["count"].sum()
-    totals = totals.assign(month=pd.to_datetime(totals["month"] + "-01"))
+    totals = _monthly_totals(monthly, say)
     bars = (
         alt.Chart(totals)
-        .mark_bar(color="#b7c8d6", binSpacing=1)
+        .mark_bar(binSpacing=1)
         .encode(
             x=alt.X("yearmonth(month):T", title=None, axis=_MONTH_AXIS),
             y=alt.Y("count:Q", title=say("chart.cases"), axis=alt.Axis(tickMinStep=1)),
+            color=_part_colour(totals, say),
+            stroke=alt.condition("datum.order == 2", alt.value("#7b90a3"), alt.value(None)),
+            order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("month:T", title=say("chart.months"), format="%m/%Y"),
-                alt.Tooltip("count:Q", title=say("chart.cases")),
+                alt.Tooltip("part:N", title=say("chart.part")),
+                alt.Tooltip("shown:N", title=say("chart.cases")),
             ],
         )
     )
-    return _framed(alt.layer(bars, *_event_layers(events, totals, say)), height=height)
+    layers = [bars, *_break_layers(breaks, say), *_event_layers(events, totals, say)]
+    return _framed(alt.layer(*layers).resolve_scale(color="independent"), height=height)
+
+
+_PART_COLOUR: Mapping[str, str] = {
+    "counted": "#a9bdcd",
+    "estimated": "#e3c98f",
+    "incomplete": "#f7f9fb",
+}
+
+
+def _monthly_totals(monthly: pd.DataFrame, say: Texts) -> pd.DataFrame:
+    """Return one row a month and part: counted, estimated, or a month that is not complete."""
+    sums = monthly.groupby("month").agg(
+        count=("count", "sum"), estimated=("estimated", "sum"), known=("known", "all")
+    )
+    rows = [
+        (month, part, order, value)
+        for month, total, estimated, known in sums.itertuples()
+        for order, (part, value) in enumerate(
+            [("counted", total - estimated), ("estimated", estimated)]
+            if known
+            else [("counted", 0.0), ("estimated", 0.0), ("incomplete", total)]
+        )
+        if value > 0 or (known and order == 0)
+    ]
+    table = pd.DataFrame(rows, columns=["month", "key", "order", "count"])
+    return table.assign(
+        month=pd.to_datetime(table["month"] + "-01"),
+        part=[say(f"chart.part_{key}") for key in table["key"]],
+        shown=[_amount(value, say) for value in table["count"]],
+    )
+
+
+def _amount(value: float, say: Texts) -> str:
+    return say.number(value, 0 if abs(value - round(value)) < 0.05 else 1)
+
+
+def _part_colour(totals: pd.DataFrame, say: Texts) -> alt.Color:
+    """Colour by part, with a legend only where there is more than one."""
+    keys = [key for key in _PART_COLOUR if key in set(totals["key"])]
+    scale = alt.Scale(
+        domain=[say(f"chart.part_{key}") for key in keys],
+        range=[_PART_COLOUR[key] for key in keys],
+    )
+    legend = alt.Legend(
+        title=None, orient="bottom", symbolStrokeColor="#7b90a3", symbolStrokeWidth=1,
+        labelLimit=320, columns=1,
+    )  # fmt: skip
+    return alt.Color("part:N", scale=scale, legend=legend if len(keys) > 1 else None)
+
+
+def _break_layers(breaks: Sequence[date], say: Texts) -> list[alt.Chart]:
+    """Draw a line where new boundaries came into force."""
+    if not breaks:
+        return []
+    table = pd.DataFrame(
+        {
+            "day": pd.to_datetime(list(breaks)),
+            "label": [say("chart.break", day=day) for day in breaks],
+        }
+    )
+    base = alt.Chart(table).encode(x="day:T", tooltip=alt.Tooltip("label:N", title=None))
+    words = base.mark_text(
+        angle=270, align="right", dy=-7, fontSize=10.5, fontStyle="italic", color="#5a2ca0"
+    )
+    halo = base.mark_text(
+        angle=270, align="right", dy=-7, fontSize=10.5, stroke="white", strokeWidth=4
+    )
+    return [
+        base.mark_rule(color="#5a2ca0", strokeWidth=2, strokeDash=[5, 3]),
+        halo.encode(text="label:N", y=alt.value(3)),
+        words.encode(text="label:N", y=alt.value(3)),
+    ]
 
 
 _MONTH_AXIS = alt.Axis(
@@ -112,16 +198,24 @@ _EVENT_COLOUR: Mapping[EventType, str] = {
 }
 
 
+def last_year(monthly: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a series' last twelve months."""
+    months = sorted(monthly["month"].unique())[-12:]
+    return monthly[monthly["month"].isin(months)]
+
+
 def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts) -> Figure:
     """Draw the last twelve months' incidents by category, the largest first."""
-    recent = monthly[monthly["month"].isin(sorted(monthly["month"].unique())[-12:])]
-    sums = recent.groupby("category", as_index=False)["count"].sum()
-    sums = sums.assign(label=sums["category"].map(labels).fillna(sums["category"]))
+    sums = last_year(monthly).groupby("category", as_index=False)["count"].sum()
+    sums = sums.assign(
+        label=sums["category"].map(labels).fillna(sums["category"]),
+        shown=[_amount(value, say) for value in sums["count"]],
+    )
     base = alt.Chart(sums).encode(
         x=alt.X("count:Q", title=say("chart.cases"), axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("label:N", sort="-x", title=None, axis=alt.Axis(labelLimit=260)),
     )
-    words = base.mark_text(align="left", dx=3).encode(text="count:Q")
+    words = base.mark_text(align="left", dx=3).encode(text="shown:N")
     return _framed(alt.layer(base.mark_bar(color="#9db4c8"), words), height=26 * max(len(sums), 1))
 
 

@@ -19,6 +19,7 @@ from hotspots.reports.charts import (
 )
 from hotspots.reports.colours import STAGE_STYLE, VERDICT_STYLE
 from hotspots.reports.html import Card, Cells, MapDrawing, Page, Section
+from hotspots.reports.lineage import lineage_lines
 from hotspots.snapshot import HotspotFile, Snapshot, WardFile
 from hotspots.text import Texts
 
@@ -29,6 +30,14 @@ def notices(snapshot: Snapshot, say: Texts) -> tuple[str, ...]:
     if snapshot.edition is not None and snapshot.edition.schematic:
         found.append(say("app.schematic"))
     return tuple(found)
+
+
+def edition_line(snapshot: Snapshot, say: Texts) -> str:
+    """Return which boundaries are shown, and that they are too new where they are."""
+    if snapshot.edition is None:
+        return ""
+    day = date.fromisoformat(snapshot.edition.edition)
+    return say("app.edition" if snapshot.edition_valid else "app.edition_early", edition=day)
 
 
 def programme_page(
@@ -97,11 +106,16 @@ def ward_page(
     if ward.rank is not None:
         rank, wards = ward.rank
         facts.append((say("column.rank"), say("report.ward_rank", rank=rank, wards=wards)))
+    if ward.lineage is not None:
+        sentences = (*lineage_lines(ward.lineage, say), *sentences)
+    chart = None
+    if not ward.monthly.empty:
+        chart = monthly_chart(ward.monthly, (), say, breaks=ward.breaks)
     own = Section(
         title=say.ward(ward.kind, ward.name),
         facts=tuple(facts),
         sentences=sentences,
-        figure="" if ward.monthly.empty else svg(monthly_chart(ward.monthly, (), say)),
+        figure="" if chart is None else svg(chart),
     )
     return _page(
         snapshot,
@@ -215,9 +229,12 @@ def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
         alarm = say(f"alarm.{row['alarm']}")
         facts.append((say("column.p6"), f"{say.percent(row['p6'], 0)} ({alarm.lower()})"))
         sentences = [say.reason(r.code, r.facts) for r in snapshot.reasons(name)]
-    drawn = (
-        "" if file.monthly.empty else svg(monthly_chart(file.monthly, file.events, say, 170), 380)
-    )
+    if file.lineage is not None and file.state.place is not None:
+        facts.append((say("column.edition"), say.day(date.fromisoformat(file.lineage.edition))))
+        sentences = [*lineage_lines(file.lineage, say), *sentences]
+    drawn = ""
+    if not file.monthly.empty:
+        drawn = svg(monthly_chart(file.monthly, file.events, say, 170, file.breaks), 380)
     return Section(
         title=_title(file, say),
         facts=tuple(facts),
@@ -269,8 +286,7 @@ def _page(
 ) -> Page:
     lines = [say("report.made_on", day=made_on), say("report.as_of", day=snapshot.as_of)]
     if snapshot.edition is not None:
-        day = date.fromisoformat(snapshot.edition.edition)
-        lines.append(say("app.edition", edition=day))
+        lines.append(edition_line(snapshot, say))
     return Page(
         say=say,
         title=title,

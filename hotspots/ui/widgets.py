@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
+import pandas as pd
 import streamlit as st
 
 from geo.errors import GeoError
@@ -19,8 +20,9 @@ from hotspots.measures.targets import TargetResult
 from hotspots.programme.plan import Programme
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import Cells
-from hotspots.reports.pages import notices, target_card
-from hotspots.snapshot import Snapshot
+from hotspots.reports.lineage import lineage_lines
+from hotspots.reports.pages import edition_line, notices, target_card
+from hotspots.snapshot import Lineage, Snapshot
 from hotspots.text import LANGUAGES, Texts
 from hotspots.ui import session
 from hotspots.ui.live_map import MapClass, MapTexts
@@ -59,8 +61,7 @@ def frame() -> bool:
         day_picker(say)
         snapshot = session.snapshot()
         if snapshot.edition is not None:
-            day = date.fromisoformat(snapshot.edition.edition)
-            st.caption(say("app.edition", edition=day))
+            st.caption(edition_line(snapshot, say))
         st.caption(
             say("app.log_head", count=str(snapshot.head.count), hash=snapshot.head.hash[:12])
         )
@@ -195,6 +196,22 @@ def cells(table: Cells) -> None:
 def reasons(sentences: Iterable[str]) -> None:
     """Show sentences as a list."""
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences))
+
+
+def counts_end(monthly: pd.DataFrame, edition: str, say: Texts) -> None:
+    """Say where a ward's series ends because newer counts stand on newer boundaries."""
+    later = [item.edition for item in session.tracker().editions() if item.edition > edition]
+    last = str(monthly["month"].max())
+    if later and last < later[0][:7]:
+        st.caption(say("overview.counts_end", last=say.month(last)))
+
+
+def lineage(found: Lineage, say: Texts) -> None:
+    """Show a ward's history across boundary changes, where there is one."""
+    lines = lineage_lines(found, say)
+    if lines:
+        st.markdown(f"**{say('lineage.title')}**")
+        reasons(lines)
 
 
 def stage_classes(say: Texts) -> tuple[MapClass, ...]:

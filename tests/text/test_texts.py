@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo.crosswalk import BASES, NO_PAIR, NO_WEIGHT
 from geo.errors import GeoError
 from geo.wards import _KIND_WORDS, _ROW_REASONS, RowProblem
+from hotspots.carried import BACKWARD, NO_CROSSWALK, OUTSIDE
 from hotspots.errors import HotspotsError, MoveRefused
 from hotspots.measures.relapse import alarm
 from hotspots.programme.status import STAGES, EventType, Status
@@ -114,6 +116,8 @@ def test_no_text_is_blank(sentences: dict[str, dict[str, str]]) -> None:
         ("alarm", {alarm(p) for p in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)}),
         ("reject", set(_ROW_REASONS)),
         ("word", set(_KIND_WORDS)),
+        ("basis", set(BASES)),
+        ("behind", {NO_PAIR, NO_WEIGHT, NO_CROSSWALK, BACKWARD, OUTSIDE}),
     ],
 )
 def test_every_code_has_a_text(language: str, group: str, codes: set[str]) -> None:
@@ -182,6 +186,7 @@ def reject_codes() -> set[str]:
     """The reasons that rows are given back with."""
     folder = REPOSITORY / "hotspots"
     codes = {"wrong_number_of_cells", "month_has_counts", "month_has_incidents"}
+    codes |= {"no_edition", "unknown_edition", "unknown_ward"}  # chosen row by row
     incidents = ast.parse((folder / "measures/incidents.py").read_text("utf-8"))
     for node in ast.walk(incidents):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "reasons.add":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import streamlit as st
 
@@ -33,6 +35,8 @@ def show() -> None:
         with st.expander(say("hotspot.log")):
             _log(file, say)
     with right:
+        if file.lineage is not None:
+            widgets.lineage(file.lineage, say)
         _risk(file, snapshot, say)
         _report_button(chosen, snapshot, say)
 
@@ -50,6 +54,10 @@ def _facts(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     for column, (name, value) in zip(st.columns([2, 1, 1, 1]), facts.items(), strict=True):
         column.caption(say(f"column.{name}"))
         column.markdown(f"### {widgets.plain(value)}")
+    if state.place is not None:
+        unit = say("hotspot.unit", ward=state.place.name, code=state.place.ward)
+        edition = say("app.edition", edition=date.fromisoformat(state.place.edition))
+        st.caption(widgets.plain(f"{unit} · {edition}"))
     if state.place and state.place.kinds:
         kinds = snapshot.programme.kinds
         named = [kinds[k].of(say.language) for k in sorted(state.place.kinds) if k in kinds]
@@ -61,8 +69,11 @@ def _counts(file: HotspotFile, say: Texts) -> None:
     if file.monthly.empty:
         st.info(say("overview.no_counts"))
         return
-    st.altair_chart(monthly_chart(file.monthly, file.events, say), width="stretch", theme=None)
+    chart = monthly_chart(file.monthly, file.events, say, breaks=file.breaks)
+    st.altair_chart(chart, width="stretch", theme=None)
     st.caption(say("hotspot.counts_note"))
+    if file.lineage is not None:
+        widgets.counts_end(file.monthly, file.lineage.edition, say)
 
 
 def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
@@ -70,6 +81,10 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     if snapshot.risk_problem is not None:
         problem = say.error(snapshot.risk_problem)
         st.info(widgets.plain(say("overview.at_risk_problem", problem=problem)))
+        return
+    not_measured = snapshot.not_measured.get(file.state.hotspot)
+    if not_measured is not None:
+        st.info(widgets.plain(say("overview.at_risk_problem", problem=say.error(not_measured))))
         return
     row = snapshot.hotspots.loc[file.state.hotspot]
     if not np.isfinite(row["p6"]):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from hotspots.reports.charts import monthly_chart, transformed_chart, trend_chart
-from hotspots.snapshot import Snapshot
+from hotspots.reports.charts import last_year, monthly_chart, transformed_chart, trend_chart
+from hotspots.snapshot import MapView, Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
 from hotspots.ui.live_map import live_map
 
 WARD = "selected_ward"
+EDITION = "overview.edition"
 
 
 def show() -> None:
@@ -27,72 +30,112 @@ def show() -> None:
 def _map_and_panel() -> None:
     say, snapshot = session.say(), session.snapshot()
     left, right = st.columns([2, 1], gap="medium")
+    view = None
     with left:
-        if snapshot.edition is None:
+        if snapshot.view is None:
             st.info(say("error.no_boundaries"))
         else:
-            _map(snapshot, say)
-            _elsewhere(snapshot, say)
+            view = _chosen_view(snapshot, say)
+            _map(view, snapshot, say)
+            _elsewhere(view, snapshot, say)
         _at_risk(snapshot, say)
     with right:
-        ward = st.session_state.get(WARD)
-        if ward is None:
+        ward = _selected(view)
+        if ward is None or view is None:
             _targets(snapshot, say)
         else:
-            _ward_panel(ward, snapshot, say)
+            _ward_panel(ward, view, snapshot, say)
 
 
-def _map(snapshot: Snapshot, say: Texts) -> None:
+def _chosen_view(snapshot: Snapshot, say: Texts) -> MapView:
+    """Ask on which boundaries to look, those of the day or others; the day's to begin with."""
+    editions = [edition.edition for edition in session.tracker().editions()]
+    own = snapshot.view.edition.edition
+    if len(editions) < 2:
+        return snapshot.view
+    if st.session_state.get(f"{EDITION}:day") != snapshot.as_of:  # another day: its own boundaries
+        st.session_state[f"{EDITION}:day"] = snapshot.as_of
+        st.session_state[EDITION] = own
+        st.session_state.pop(session.widget_key(EDITION), None)
+
+    def shown(edition: str) -> str:
+        then = say("overview.edition_then") if edition == own else ""
+        now = say("overview.edition_now") if edition == editions[-1] else ""
+        words = ", ".join(filter(None, (then, now)))
+        return f"{say.day(date.fromisoformat(edition))}" + (f" ({words})" if words else "")
+
+    chosen = widgets.remembered(
+        EDITION,
+        lambda key: st.segmented_control(
+            say("overview.edition"), editions, format_func=shown, key=key, required=True
+        ),
+        start=own,
+    )
+    return snapshot.view if chosen in (own, None) else session.tracker().view(snapshot, chosen)
+
+
+def _selected(view: MapView | None) -> str | None:
+    """Return the ward looked at; a code selected on other boundaries is another ward."""
+    code, edition = st.session_state.get(WARD) or (None, None)
+    return code if view is not None and edition == view.edition.edition else None
+
+
+def _map(view: MapView, snapshot: Snapshot, say: Texts) -> None:
     st.caption(say("overview.map_hint"))
     clicked = live_map(
         "overview",
-        geometry=snapshot.edition.drawing_file,
-        values=snapshot.ward_stage,
+        geometry=view.edition.drawing_file,
+        values=view.ward_stage,
         classes=widgets.stage_classes(say),
-        details=_details(snapshot, say),
-        selected=st.session_state.get(WARD),
+        details=_details(view, snapshot, say),
+        selected=_selected(view),
         notice=" · ".join(widgets.notices(snapshot, say)),
         legend_title=say("stage.title"),
         height_px=600,
         texts=widgets.map_texts(say),
     )
     if clicked is not None:
-        _select(clicked, snapshot)
+        _select(clicked, view)
 
 
-def _select(ward: str, snapshot: Snapshot) -> None:
+def _select(ward: str, view: MapView) -> None:
     """Look at a ward; its hotspot is what the other pages begin with."""
-    st.session_state[WARD] = ward
-    here = _hotspots_of(ward, snapshot)
+    st.session_state[WARD] = (ward, view.edition.edition)
+    here = view.hotspots_of(ward)
     if len(here):
-        st.session_state["hotspot"] = st.session_state["record.hotspot"] = str(here.index[0])
+        first = str(here["hotspot"].iloc[0])
+        st.session_state["hotspot"] = st.session_state["record.hotspot"] = first
 
 
-def _hotspots_of(ward: str, snapshot: Snapshot) -> pd.DataFrame:
-    """Return a ward's hotspots: code and edition, for a code alone identifies nothing."""
-    table = snapshot.hotspots
-    return table[(table["ward"] == ward) & (table["edition"] == snapshot.edition.edition)]
-
-
-def _details(snapshot: Snapshot, say: Texts) -> dict[str, str]:
+def _details(view: MapView, snapshot: Snapshot, say: Texts) -> dict[str, str]:
     """Return each ward's line under its name on the map."""
     details: dict[str, str] = {}
-    on_this_map = snapshot.hotspots["edition"] == snapshot.edition.edition
-    for _, row in snapshot.hotspots[on_this_map].iterrows():
+    for hotspot, ward, share, own in view.shown.itertuples(index=False):
+        row = snapshot.row(hotspot)
         line = say(f"status.{row['status']}")
         if np.isfinite(row["p6"]):
             line += f" · {say('column.p6')}: {say.percent(row['p6'], 0)}"
-        ward = row["ward"]
+        if not own:
+            line += f" · {_part_words(row['name'], share, say)}"
         details[ward] = f"{details[ward]}; {line}" if ward in details else line
     return details
 
 
-def _elsewhere(snapshot: Snapshot, say: Texts) -> None:
-    """Name the hotspots that lie on boundaries of another time."""
-    others = snapshot.hotspots[snapshot.hotspots["edition"] != snapshot.edition.edition]
-    if len(others):
-        names = ", ".join(others["name"].head(12))
-        st.caption(widgets.plain(say("overview.other_edition", count=len(others), names=names)))
+def _part_words(name: str, share: float, say: Texts) -> str:
+    """Say that a hotspot was designated on an older ward, and how much of it lies here."""
+    if share == 1:
+        return say("overview.old_whole", ward=name)
+    if np.isnan(share):
+        return say("overview.old_unknown", ward=name)
+    return say("overview.old_part", ward=name, share=say.percent(share, 0))
+
+
+def _elsewhere(view: MapView, snapshot: Snapshot, say: Texts) -> None:
+    """Name the hotspots that cannot be shown on these boundaries."""
+    if view.not_shown:
+        names = ", ".join(snapshot.hotspots.loc[list(view.not_shown), "name"].head(12))
+        line = say("overview.other_edition", count=len(view.not_shown), names=names)
+        st.caption(widgets.plain(line))
 
 
 def _targets(snapshot: Snapshot, say: Texts) -> None:
@@ -127,7 +170,7 @@ def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> N
     with st.container(border=True):
         name, level = st.columns([3, 2], vertical_alignment="center")
         if name.button(widgets.plain(row["name"]), key=f"risk:{hotspot}", type="tertiary"):
-            _select(row["ward"], snapshot)
+            _select_hotspot(hotspot, snapshot)
             st.rerun(scope="fragment")
         with level:
             widgets.alarm_badge(row["alarm"], say)
@@ -139,8 +182,18 @@ def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> N
         )
 
 
-def _ward_panel(ward: str, snapshot: Snapshot, say: Texts) -> None:
-    wards = session.tracker().wards(snapshot.edition).set_index("code")
+def _select_hotspot(hotspot: str, snapshot: Snapshot) -> None:
+    """Look at a hotspot's ward on the boundaries of the day."""
+    st.session_state[EDITION] = snapshot.view.edition.edition
+    st.session_state.pop(session.widget_key(EDITION), None)
+    where = snapshot.view.wards_of(hotspot)
+    if len(where):
+        _select(str(where["ward"].iloc[0]), snapshot.view)
+    st.session_state["hotspot"] = st.session_state["record.hotspot"] = hotspot
+
+
+def _ward_panel(ward: str, view: MapView, snapshot: Snapshot, say: Texts) -> None:
+    wards = session.tracker().wards(view.edition).set_index("code")
     if ward not in wards.index:
         st.session_state.pop(WARD)
         st.rerun(scope="fragment")
@@ -150,16 +203,21 @@ def _ward_panel(ward: str, snapshot: Snapshot, say: Texts) -> None:
     if close.button(say("overview.reset"), key="reset", type="tertiary"):
         st.session_state.pop(WARD)
         st.rerun(scope="fragment")
-    here = _hotspots_of(ward, snapshot)
+    here = view.hotspots_of(ward)
     if here.empty:
         st.info(say("overview.not_hotspot"))
-    for hotspot, row in here.iterrows():
-        _hotspot_card(str(hotspot), row, snapshot, say)
-    _counts(ward, here, snapshot, say)
+    for hotspot, _, share, own in here.itertuples(index=False):
+        _hotspot_card(hotspot, None if own else share, snapshot, say)
+    _counts(ward, list(here.loc[here["own"], "hotspot"]), view, snapshot, say)
+    widgets.lineage(session.tracker().lineage(ward, view.edition.edition), say)
 
 
-def _hotspot_card(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> None:
+def _hotspot_card(hotspot: str, share: float | None, snapshot: Snapshot, say: Texts) -> None:
+    """Show a hotspot; with a share, one that was designated on an older ward."""
+    row = snapshot.hotspots.loc[hotspot]
     with st.container(border=True):
+        if share is not None:
+            st.caption(widgets.plain(_part_words(row["name"], share, say)))
         st.markdown(f"**{say('status.' + row['status'])}** · {say.day(row['since'])}")
         year = "–" if pd.isna(row["plan_year"]) else str(int(row["plan_year"]))
         lines = [f"{say('column.id')}: {hotspot}", f"{say('column.plan_year')}: {year}"]
@@ -184,21 +242,21 @@ def _hotspot_card(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) 
             session.go_to("record")
 
 
-def _counts(ward: str, here: pd.DataFrame, snapshot: Snapshot, say: Texts) -> None:
-    monthly = session.tracker().monthly(ward, snapshot.as_of)
+def _counts(ward: str, hotspots: list[str], view: MapView, snapshot: Snapshot, say: Texts) -> None:
+    tracker = session.tracker()
+    monthly = tracker.monthly(ward, snapshot.as_of, view.edition)
     if monthly.empty:
         st.caption(say("overview.no_counts"))
         return
-    months = sorted(monthly["month"].unique())[-12:]
-    count = int(monthly.loc[monthly["month"].isin(months), "count"].sum())
-    span = {"first": say.month(months[0]), "last": say.month(months[-1])}
-    st.caption(say("overview.last12", count=count, **span))
+    recent = last_year(monthly)
+    span = {"first": say.month(recent["month"].min()), "last": say.month(recent["month"].max())}
+    st.caption(say("overview.last12", count=round(recent["count"].sum()), **span))
     events = [
-        event
-        for hotspot in here.index
-        for event in session.tracker().hotspot(str(hotspot), snapshot.as_of).events
+        event for hotspot in hotspots for event in tracker.hotspot(hotspot, snapshot.as_of).events
     ]
-    st.altair_chart(monthly_chart(monthly, events, say), width="stretch", theme=None)
+    chart = monthly_chart(monthly, events, say, breaks=tracker.breaks(monthly))
+    st.altair_chart(chart, width="stretch", theme=None)
+    widgets.counts_end(monthly, view.edition.edition, say)
 
 
 def _trends(snapshot: Snapshot, say: Texts) -> None:

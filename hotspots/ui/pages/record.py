@@ -20,6 +20,7 @@ _SEEN = "record.seen"
 _DRAFT = "record.draft"
 _MESSAGE = "record.message"
 _LAST = "record.last"
+_EDITION = "record.edition"
 _SECOND_CLICK = timedelta(seconds=10)
 """The same event of the same hotspot, day and author again so soon is a second click."""
 
@@ -70,17 +71,21 @@ def _existing(say: Texts) -> None:
 
 def _new(say: Texts) -> None:
     tracker, snapshot = session.tracker(), session.snapshot()
-    if snapshot.edition is None:
-        st.info(say("error.no_boundaries"))
+    on = _day(say)
+    try:  # the wards of the day it happened: the same code may be another ward today
+        edition = tracker.boundaries.on(on)
+    except HotspotsError as error:
+        st.info(widgets.plain(say.error(error)))
         return
-    wards = tracker.wards(snapshot.edition)
+    wards = tracker.wards(edition)
     names = {
         str(code): f"{say.ward(kind, name)} ({code})"
         for code, kind, name in zip(wards["code"], wards["kind"], wards["name"], strict=True)
     }
     ordered = sorted(names, key=names.__getitem__)
-    widgets.choose("record.ward", say("record.ward"), ordered, names.__getitem__)
-    on = _day(say)
+    st.session_state[_EDITION] = edition.edition
+    widgets.choose(_ward_field(), say("record.ward"), ordered, names.__getitem__)
+    st.caption(say("app.edition", edition=date.fromisoformat(edition.edition)))
     with st.form("record.new", enter_to_submit=False):
         left, right = st.columns(2, gap="medium")
         with left:
@@ -162,11 +167,17 @@ def _save_existing(say: Texts) -> str:
 
 
 def _save_new(say: Texts) -> str:
-    ward, on = str(_form("record.ward")), _chosen_day(say)
+    ward, on = str(_form(_ward_field())), _chosen_day(say)
     event = EventType(_form("record.event:new"))
     kinds = tuple(sorted(_form("record.kinds") or ()))
-    hotspot = f"{ward}-{_form('record.plan_year')}"
-    return _save(hotspot, event, on, say, expected=0, ward=ward, kinds=kinds)
+    edition = str(st.session_state[_EDITION])
+    hotspot = session.tracker().new_hotspot_id(ward, int(_form("record.plan_year")), edition)
+    return _save(hotspot, event, on, say, expected=0, ward=ward, edition=edition, kinds=kinds)
+
+
+def _ward_field() -> str:
+    """Return where the ward is remembered: on other boundaries it is another choice."""
+    return f"record.ward:{st.session_state[_EDITION]}"
 
 
 def _save(
@@ -177,6 +188,7 @@ def _save(
     *,
     expected: int | None,
     ward: str | None = None,
+    edition: str | None = None,
     kinds: tuple[int, ...] = (),
 ) -> str:
     by = _chosen_author(say)
@@ -193,6 +205,7 @@ def _save(
         note=str(_form("record.note") or ""),
         plan_year=_form("record.plan_year") if event in NEEDS_PLAN_YEAR else None,
         ward=ward,
+        edition=None if edition is None else date.fromisoformat(edition),
         kinds=kinds,
         event_id=_draft_id(),
     )

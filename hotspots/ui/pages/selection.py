@@ -30,6 +30,11 @@ def show() -> None:
     except HotspotsError as error:
         st.info(widgets.plain(say.error(error)))
         return
+    missing = session.tracker().not_ranked(table, snapshot.as_of)
+    if missing:
+        names = ", ".join(missing[:12]) + (", …" if len(missing) > 12 else "")
+        line = say("selection.not_ranked", count=len(missing), names=names)
+        st.info(widgets.plain(line))
     left, right = st.columns([5, 3], gap="medium")
     with left:
         st.subheader(say("selection.ranking"))
