@@ -1,7 +1,6 @@
-"""The real wards of Ho Chi Minh City and half a million real points."""
+"""The real wards of Ho Chi Minh City and of the country, and half a million real points."""
 
 import datetime
-import time
 from pathlib import Path
 
 import geopandas as gpd
@@ -68,10 +67,7 @@ def test_half_a_million_points_are_placed_as_geopandas_places_them(
     lon = _stretched(points["lon"], west, east)
     lat = _stretched(points["lat"], south, north)
 
-    began = time.process_time()
     assigned = assign_wards(lon, lat, wards)
-    assert time.process_time() - began < 60
-
     placed = assigned.codes != None  # noqa: E711 (element by element)
     assert len(assigned.codes) == 562_470
     assert (placed == (assigned.reasons == "")).all()
@@ -79,11 +75,39 @@ def test_half_a_million_points_are_placed_as_geopandas_places_them(
     assert placed.sum() > 100_000
 
     sample = np.random.default_rng(7).choice(len(lon), 20_000, replace=False)
-    asked = gpd.GeoDataFrame(
-        geometry=gpd.points_from_xy(lon[sample], lat[sample]), crs="EPSG:4326"
-    ).sjoin(wards[["code", "geometry"]], how="left", predicate="intersects")
+    assert assigned.codes[sample].tolist() == _by_sjoin(lon[sample], lat[sample], wards)
+
+
+@pytest.mark.parametrize("file", ["hcmc_wards_2025", "vn_wards_2025_s100"])
+def test_points_on_and_a_hair_beside_the_borders_are_placed_as_geopandas_places_them(
+    file: str, shared_data: Path
+) -> None:
+    wards = gpd.read_parquet(shared_data / f"{file}.parquet")
+    random = np.random.default_rng(7)
+    corners = shapely.get_coordinates(wards.geometry.to_numpy())
+    west, south, east, north = wards.total_bounds
+    points = np.vstack(
+        [
+            random.choice(corners, 20_000),
+            (corners[1:] + corners[:-1])[random.choice(len(corners) - 1, 10_000)] / 2,
+            random.uniform((west, south), (east, north), (50_000, 2)),
+            [[west, south], [east, north], [west, north], [np.nextafter(east, 200), north]],
+        ]
+    )
+    points[::2] += random.integers(-1, 2, points[::2].shape) * np.spacing(points[::2])
+    lon, lat = points.T
+    assigned = assign_wards(lon, lat, wards)
+    assert assigned.codes.tolist() == _by_sjoin(lon, lat, wards)
+    assert (assigned.codes == None).sum() > 10_000  # noqa: E711 (element by element)
+
+
+def _by_sjoin(lon: np.ndarray, lat: np.ndarray, wards: gpd.GeoDataFrame) -> list[str | None]:
+    """The lowest code of the wards that geopandas finds for each point."""
+    asked = gpd.GeoDataFrame(geometry=gpd.points_from_xy(lon, lat), crs="EPSG:4326").sjoin(
+        wards[["code", "geometry"]], how="left", predicate="intersects"
+    )
     lowest = asked["code"].groupby(asked.index).min()
-    assert [None if pd.isna(code) else code for code in lowest] == assigned.codes[sample].tolist()
+    return [None if pd.isna(code) else code for code in lowest]
 
 
 def _stretched(values: pd.Series, low: float, high: float) -> np.ndarray:
