@@ -191,9 +191,7 @@ def boundaries_check(
             area_column=area_column, against=there,
         )  # fmt: skip
         if fix is not None:
-            write_cleaned(
-                file, fix, day, code_column=code_column, name_column=name_column, crs=crs
-            )
+            write_cleaned(file, fix, day, code_column=code_column, name_column=name_column, crs=crs)
     if as_json:
         _print_json(asdict(found))
         return

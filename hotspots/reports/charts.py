@@ -199,9 +199,10 @@ _EVENT_COLOUR: Mapping[EventType, str] = {
 
 
 def last_year(monthly: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a series' last twelve months."""
-    months = sorted(monthly["month"].unique())[-12:]
-    return monthly[monthly["month"].isin(months)]
+    """Return the rows of a series' last twelve months of which nothing is missing."""
+    whole = monthly[monthly["known"]]
+    months = sorted(whole["month"].unique())[-12:]
+    return whole[whole["month"].isin(months)]
 
 
 def category_chart(monthly: pd.DataFrame, labels: Mapping[str, str], say: Texts) -> Figure:

@@ -254,7 +254,7 @@ def _title(file: HotspotFile, say: Texts) -> str:
 def _category_figure(
     snapshot: Snapshot, monthly: pd.DataFrame, say: Texts
 ) -> tuple[tuple[str, str], ...]:
-    if monthly.empty:
+    if not monthly["known"].any():
         return ()
     categories = snapshot.programme.categories
     labels = {code: category.label.of(say.language) for code, category in categories.items()}

@@ -201,7 +201,7 @@ def reasons(sentences: Iterable[str]) -> None:
 def counts_end(monthly: pd.DataFrame, edition: str, say: Texts) -> None:
     """Say where a ward's series ends because newer counts stand on newer boundaries."""
     later = [item.edition for item in session.tracker().editions() if item.edition > edition]
-    last = str(monthly["month"].max())
+    last = str(monthly.loc[monthly["known"], "month"].max())
     if later and last < later[0][:7]:
         st.caption(say("overview.counts_end", last=say.month(last)))
 

@@ -14,7 +14,7 @@ from hotspots.tracker import Tracker
 
 pytestmark = pytest.mark.browser
 Serve = Callable[[Path], AbstractContextManager[str]]
-PAGES = ("overview", "hotspot", "record", "targets", "selection", "report")
+PAGES = ("overview", "hotspot", "record", "targets", "selection", "report", "boundaries")
 
 
 class Witness:
@@ -133,6 +133,53 @@ def test_a_planner_records_a_relapse_and_the_map_the_targets_and_the_report_show
         page.close()
 
     _check_report_without_network(browser, saved, hotspot)
+
+
+def test_a_code_is_the_ward_of_its_time_on_every_page(
+    demonstration_folder: Path, serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    """26740 was Bến Nghé until June 2025 and is Sài Gòn since."""
+    say = texts("vi")
+    with serve(demonstration_folder) as address:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(60_000)
+        witness = Witness(page)
+        page.goto(address)
+        expect(page.locator('.wardmap[data-ready="true"]')).to_be_visible()
+        expect(page.locator("path[data-code]")).to_have_count(168)
+        click_ward(page, "26740")
+        panel = page.get_by_test_id("stMain").get_by_role("heading", level=3)
+        expect(panel.get_by_text("Phường Sài Gòn", exact=True)).to_be_visible()
+        expect(page.get_by_text("Phường Sài Gòn (ranh giới 01/07/2025) = ")).to_be_visible()
+        expect(page.get_by_text(say("chart.part_estimated")).first).to_be_visible()
+        expect(page.get_by_text("26740-2024")).to_be_visible()  # the old hotspot, through the list
+
+        switch = page.get_by_role("radiogroup", name=say("overview.edition"))
+        switch.get_by_text("01/01/2025").click()
+        expect(page.locator("path[data-code]")).to_have_count(442)
+        settled(page)
+        expect(panel.get_by_text("Phường Sài Gòn", exact=True)).to_have_count(0)
+        click_ward(page, "26740")
+        expect(panel.get_by_text("Phường Bến Nghé", exact=True)).to_be_visible()
+        expect(page.get_by_text("nay thuộc: Phường Sài Gòn, trọn vẹn")).to_be_visible()
+
+        page.get_by_role("button", name=say("overview.open_file")).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(say("page.hotspot"))
+        settled(page)
+        expect(
+            page.get_by_text("Phường Bến Nghé (mã 26740)")
+            .or_(page.get_by_text("Bến Nghé (mã 26740)"))
+            .first
+        ).to_be_visible()
+
+        open_page(page, say("page.boundaries"))
+        page.get_by_label(say("boundaries_page.find_label")).fill("26740")
+        page.keyboard.press("Enter")
+        for name in ("Phường Bến Nghé (26740)", "Phường Sài Gòn (26740)"):
+            expect(page.get_by_text(name, exact=True)).to_be_visible()
+        assert witness.errors == []
+        assert witness.outside == []
+        page.close()
 
 
 def _a_watched_hotspot(tracker: Tracker) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from hotspots.text import texts
 from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
 
-PAGES = ("overview", "hotspot", "record", "targets", "selection", "report")
+PAGES = ("overview", "hotspot", "record", "targets", "selection", "report", "boundaries")
 PROGRAMME = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 
 

@@ -249,8 +249,10 @@ def _counts(ward: str, hotspots: list[str], view: MapView, snapshot: Snapshot, s
         st.caption(say("overview.no_counts"))
         return
     recent = last_year(monthly)
-    span = {"first": say.month(recent["month"].min()), "last": say.month(recent["month"].max())}
-    st.caption(say("overview.last12", count=round(recent["count"].sum()), **span))
+    if len(recent):
+        first, last = (say.month(month) for month in (recent["month"].min(), recent["month"].max()))
+        count = round(recent["count"].sum())
+        st.caption(say("overview.last12", count=count, first=first, last=last))
     events = [
         event for hotspot in hotspots for event in tracker.hotspot(hotspot, snapshot.as_of).events
     ]
