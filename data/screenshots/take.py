@@ -18,7 +18,7 @@ from hotspots.tracker import Tracker
 HERE = Path(__file__).parent
 DAY = date(2026, 10, 31)
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-WARD = "27316"
+WARD = "26740"
 
 
 def main() -> None:
@@ -64,6 +64,9 @@ def _take(address: str) -> None:
         _save(page, "ward")
         page.get_by_role("link", name="Chỉ tiêu").click()
         _save(page, "targets")
+        page.get_by_role("link", name="Ranh giới").click()
+        page.get_by_role("heading", level=1).get_by_text("Ranh giới").wait_for()
+        _save(page, "boundaries")
         browser.close()
 
 
