@@ -119,6 +119,23 @@ def clean_in_metres(
     return cleaned
 
 
+def covered_share(polygons: Polygons, by: Polygons) -> npt.NDArray[np.float64]:
+    """Share of each polygon's area (degrees) that a coverage covers, 0 to 1.
+
+    Examples
+    --------
+    >>> from shapely import box
+    >>> covered_share(
+    ...     np.array([box(106, 10, 106.1, 10.1), box(106.1, 10, 106.3, 10.1)]),
+    ...     np.array([box(106, 10, 106.2, 10.1)])).round(2).tolist()
+    [1.0, 0.5]
+    """
+    metres = to_metres(polygons)
+    whole = shapely.coverage_union_all(to_metres(by))
+    shares: npt.NDArray[np.float64] = shapely.area(shapely.intersection(metres, whole))
+    return np.minimum(shares / shapely.area(metres), 1.0)
+
+
 def to_metres(polygons: Polygons) -> Polygons:
     """Degrees (storage CRS) to metres (computing CRS)."""
     return _projected(polygons, STORAGE_CRS, COMPUTING_CRS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ BASES = (WHOLE, AREA, POPULATION, GIVEN, "simulated", COMPOSED)
 """What a weight rests on: nothing to divide, area overlap, people, the file, a simulation, two
 crosswalks in a row."""
 
+LOST = ""
+"""The new code of a part that no list leads on."""
+
 NO_PAIR = "no_pair"
 NO_WEIGHT = "no_weight"
 
@@ -57,8 +60,10 @@ class Crosswalk:
         One row an official pair, sorted by codes: ``old_code``, ``old_name``, ``new_code``,
         ``new_name`` (text, names may be empty), ``weight`` (share of the old ward's count that
         went to the new one, 0 to 1; NaN: not known), ``basis`` (one of `BASES`, empty without a
-        weight), ``complete`` (bool: the weight is all that went there; False also where only a
-        part of it is known, which happens in a composed crosswalk).
+        weight), ``complete`` (bool: the weight is all that went there). In a composed crosswalk a
+        part may be lost, when the second list does not name the ward between: a pair without a
+        new code (`LOST`); and a pair may be not complete, when only some of its ways are known or
+        a part of the new ward came from nowhere.
     """
 
     from_edition: str
@@ -70,9 +75,14 @@ class Crosswalk:
         sizes = self.pairs.groupby("old_code").size()
         return tuple(sizes.index[sizes > 1])
 
+    def _there(self) -> pd.DataFrame:
+        """Pairs that lead somewhere."""
+        return self.pairs[self.pairs["new_code"].ne(LOST)]
+
     def cannot_be_carried(self) -> tuple[str, ...]:
         """Codes of the old wards whose counts cannot be carried forward in full, sorted."""
-        known = self.pairs.groupby("old_code")["weight"].sum()
+        weight = self.pairs["weight"].where(self.pairs["new_code"].ne(LOST))
+        known = weight.groupby(self.pairs["old_code"]).sum()
         return tuple(known.index[known < 1 - _ROUNDING])
 
     def relations(self) -> pd.Series[str]:
@@ -89,7 +99,7 @@ class Crosswalk:
         >>> crosswalk.relations().to_dict()
         {'A': 'merge', 'B': 'merge', 'C': 'successor', 'D': 'split'}
         """
-        parents = self.pairs.groupby("new_code")["old_code"].nunique()
+        parents = self._there().groupby("new_code")["old_code"].nunique()
         shared = self.pairs["new_code"].map(parents).gt(1).groupby(self.pairs["old_code"]).any()
         divided = shared.index.isin(self.divided())
         words = np.select(
@@ -100,7 +110,7 @@ class Crosswalk:
     def parents(self, new_code: str) -> pd.DataFrame:
         """Pairs that lead to a new ward: first the old wards that came wholly, then the parts."""
         found = self.pairs[self.pairs["new_code"].eq(new_code)]
-        part = found["old_code"].isin(self.divided())
+        part = found["old_code"].isin(self.divided()) | ~found["weight"].ge(1 - _ROUNDING)
         return found.assign(part=part).sort_values(
             ["part", "weight", "old_code"], ascending=[True, False, True], ignore_index=True
         )
@@ -108,7 +118,8 @@ class Crosswalk:
     def children(self, old_code: str) -> pd.DataFrame:
         """Pairs that lead from an old ward, the largest known part first."""
         found = self.pairs[self.pairs["old_code"].eq(old_code)]
-        return found.assign(part=len(found) > 1).sort_values(
+        part = len(found) > 1 or not found["weight"].ge(1 - _ROUNDING).all()
+        return found.assign(part=part).sort_values(
             ["weight", "new_code"], ascending=[False, True], ignore_index=True
         )
 
@@ -122,8 +133,9 @@ class Crosswalk:
             none of these, or could not be carried to it; or when no old ward leads to it, which
             this cannot see: the caller knows all new wards.
         """
-        known = self.pairs["complete"] & self.pairs["old_code"].isin(list(reporting))
-        whole = known.groupby(self.pairs["new_code"]).all()
+        pairs = self._there()
+        known = pairs["complete"] & pairs["old_code"].isin(list(reporting))
+        whole = known.groupby(pairs["new_code"]).all()
         return tuple(whole.index[~whole])
 
 
@@ -343,7 +355,7 @@ def carry(counts: pd.DataFrame, crosswalk: Crosswalk, *, integers: bool = False)
     parts["moved"] = _divided(parts, integers)
     exact = parts["weight"].ge(1 - _ROUNDING)
     parts["moved_estimated"] = parts["estimated"].where(exact, parts["moved"])
-    moved = parts[parts["weight"].notna()]
+    moved = parts[parts["weight"].notna() & parts["new_code"].ne(LOST)]
     return Carried(_cells(moved, keys), _left_behind(given, parts, keys))
 
 
@@ -385,10 +397,14 @@ def _cells(moved: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _left_behind(given: pd.DataFrame, parts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    by_cell = parts.groupby("cell")
+    lost = parts["new_code"].eq(LOST)
+    by_cell = parts.assign(
+        moved=parts["moved"].where(~lost), weight=parts["weight"].where(~lost)
+    ).groupby("cell")
     rest = given["count"].to_numpy() - by_cell["moved"].sum().to_numpy()
     known = by_cell["weight"].sum().to_numpy() >= 1 - _ROUNDING
-    reason = np.where(by_cell["new_code"].count().to_numpy() > 0, NO_WEIGHT, NO_PAIR)
+    unknown = (parts["weight"].isna() & parts["new_code"].notna()).groupby(parts["cell"]).any()
+    reason = np.where(unknown.to_numpy(), NO_WEIGHT, NO_PAIR)
     behind = given.assign(count=np.where(known, 0.0, rest), reason=reason)[~known]
     return behind[[*keys, "ward", "count", "reason"]].reset_index(drop=True)
 
@@ -465,7 +481,7 @@ def complete_backward(crosswalk: Crosswalk) -> tuple[str, ...]:
 
 
 def _sole_parents(crosswalk: Crosswalk) -> pd.Series[str]:
-    pairs = crosswalk.pairs
+    pairs = crosswalk.pairs[crosswalk.pairs["new_code"].ne(LOST)]
     alone = ~pairs["new_code"].duplicated(keep=False)
     return pairs[alone].set_index("new_code")["old_code"]
 
@@ -493,10 +509,26 @@ def compose(first: Crosswalk, second: Crosswalk) -> Crosswalk:
             f"A crosswalk to {first.to_edition} and one from {second.from_edition} do not meet."
         )
     steps = first.pairs.merge(
-        second.pairs, left_on="new_code", right_on="old_code", suffixes=("", "_then")
+        second.pairs, how="left", left_on="new_code", right_on="old_code", suffixes=("", "_then")
     )
-    steps["weight"] = steps["weight"] * steps["weight_then"]
-    steps["complete"] = steps["complete"] & steps["complete_then"]
+    lost = steps["new_code_then"].isna()
+    steps["new_code_then"] = steps["new_code_then"].fillna(LOST)
+    steps["new_name_then"] = steps["new_name_then"].fillna("")
+    onward = steps["weight_then"].where(~lost, 1.0)
+    # Parts that all end in one ward are put together again, whatever their shares were.
+    together = (
+        onward.eq(1).groupby(steps["old_code"]).transform("all")
+        & steps.groupby("old_code")["new_code_then"].transform("nunique").eq(1)
+        & ~lost
+    )
+    share = 1 / steps.groupby("old_code")["old_code"].transform("size")
+    steps["weight"] = (steps["weight"] * onward).mask(together, share)
+    # A ward between that comes from nowhere leaves the new ward without one of its parts.
+    from_nowhere = set(
+        second.pairs.loc[~second.pairs["old_code"].isin(first.pairs["new_code"]), "new_code"]
+    )
+    complete = steps["complete"] & steps["complete_then"].where(~lost, True).astype(bool)
+    steps["complete"] = (complete | together) & ~steps["new_code_then"].isin(from_nowhere)
     pairs = (
         steps.groupby(["old_code", "new_code_then"], as_index=False)
         .agg(
@@ -648,15 +680,28 @@ def read_pairs(
     weighed = _weighed(official, old if measure else old.iloc[:0], new)
     before, after = (str(table["edition"].iloc[0]) for table in (old, new))
     crosswalk = _crosswalk(before, after, _named(weighed, old, new))
-    findings = _findings(crosswalk, old, new, other_names)
-    return ReadCrosswalk(
-        crosswalk,
-        replace(
-            findings,
-            set_aside=int(given["official"].isin(_NO).sum()),
-            without_old_code=tuple(given.loc[blank, "new_code"]),
-        ),
+    aside = int(given["official"].isin(_NO).sum()), tuple(given.loc[blank, "new_code"])
+    return ReadCrosswalk(crosswalk, _findings(crosswalk, aside, old, new, other_names))
+
+
+def measured_again(
+    crosswalk: Crosswalk, old: gpd.GeoDataFrame, new: gpd.GeoDataFrame
+) -> Crosswalk | None:
+    """Crosswalk with the weights that new boundaries give where only area had given any, or none.
+
+    Returns
+    -------
+    Crosswalk or None
+        None when nothing changes.
+    """
+    open_ = crosswalk.pairs["old_code"].isin(
+        crosswalk.pairs.loc[crosswalk.pairs["basis"].isin(["", AREA]), "old_code"]
     )
+    weighed = area_weights(old, new, crosswalk.pairs[open_])
+    pairs = pd.concat([crosswalk.pairs[~open_], weighed])
+    found = _crosswalk(crosswalk.from_edition, crosswalk.to_edition, pairs)
+    same = np.allclose(found.pairs["weight"], crosswalk.pairs["weight"], equal_nan=True)
+    return None if same else found
 
 
 def _columns(rows: pd.DataFrame) -> dict[str, str]:
@@ -701,7 +746,7 @@ def _refuse_bad_rows(rows: pd.DataFrame, new_codes: set[str]) -> None:
             rows["new_code"],
         ),
         ("pair_twice", official & pair.where(official).duplicated(), pair),
-        ("weight_not_share", ~weight_read | weight.lt(0) | weight.gt(1), rows["weight"]),
+        ("weight_not_share", ~weight_read | weight.le(0) | weight.gt(1), rows["weight"]),
         ("not_a_population", ~people_read | people.lt(0), rows["population"]),
         ("basis_unknown", ~rows["basis"].isin([*BASES, ""]), rows["basis"]),
         ("weights_in_part", official & ~alone & given.gt(0) & given.lt(size), rows["old_code"]),
@@ -803,32 +848,35 @@ def _named(rows: pd.DataFrame, old: gpd.GeoDataFrame, new: gpd.GeoDataFrame) -> 
 
 def _findings(
     crosswalk: Crosswalk,
+    aside: tuple[int, tuple[str, ...]],
     old: gpd.GeoDataFrame,
     new: gpd.GeoDataFrame,
     other_names: tuple[tuple[str, str, str], ...],
 ) -> CrosswalkFindings:
     pairs = crosswalk.pairs
     name_of = dict(zip(pairs["old_code"], pairs["old_name"], strict=True))
-    divided = pairs[pairs["old_code"].isin(crosswalk.divided())].drop_duplicates("old_code")
     known = set(old["code"])
     return CrosswalkFindings(
         pairs=len(pairs),
         old_wards=pairs["old_code"].nunique(),
         new_wards=pairs["new_code"].nunique(),
-        divided=len(divided),
+        divided=len(crosswalk.divided()),
         cannot_be_carried=tuple((code, name_of[code]) for code in crosswalk.cannot_be_carried()),
-        weights_from={
-            str(basis): int(count)
-            for basis, count in divided["basis"].value_counts().items()
-            if basis
-        },
-        set_aside=0,
-        without_old_code=(),
+        weights_from=weights_from(crosswalk),
+        set_aside=aside[0],
+        without_old_code=aside[1],
         without_boundary=tuple(item for item in name_of.items() if item[0] not in known),
         old_without_pair=tuple(sorted(known - set(name_of))),
         new_without_pair=tuple(sorted(set(new["code"]) - set(pairs["new_code"]))),
         other_names=other_names,
     )
+
+
+def weights_from(crosswalk: Crosswalk) -> dict[str, int]:
+    """Divided wards by what their weights rest on; those without a weight are left out."""
+    pairs = crosswalk.pairs
+    divided = pairs[pairs["old_code"].isin(crosswalk.divided())].drop_duplicates("old_code")
+    return {str(b): int(n) for b, n in divided["basis"].value_counts().items() if b}
 
 
 def write_pairs(crosswalk: Crosswalk) -> bytes:

@@ -256,6 +256,7 @@ def _require_columns(wards: gpd.GeoDataFrame, columns: Sequence[str]) -> None:
             f"The table to be drawn has {len(wards)} wards and lacks the columns {missing}; "
             f"there are {list(wards.columns)}.",
             missing=tuple(missing),
+            columns=tuple(map(str, wards.columns)),
         )
 
 

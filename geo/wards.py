@@ -516,9 +516,7 @@ def _code_problems(given: pd.Series[Any], codes: list[str]) -> list[RowProblem]:
         *_problems(
             codes, "blank_code", [b and not n for b, n in zip(blank, not_text, strict=True)]
         ),
-        *_problems(
-            codes, "duplicate_code", repeated, lambda row: f"first in row {first[codes[row]] + 1}"
-        ),
+        *_problems(codes, "duplicate_code", repeated, lambda row: f"#{first[codes[row]] + 1}"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,30 +42,37 @@ def carried_panel(
     named, and the wards it would have belonged to are unknown in those months.
     """
     shares = [_points(store, editions, edition)]
-    coded = recorded_by_code(store)
-    for name, rows in coded.groupby("edition", sort=True):
+    for name, rows in recorded_by_code(store).groupby("edition", sort=True):
         shares.append(_by_code(rows, str(name), edition, editions))
     counts = pd.concat([share.counts for share in shares], ignore_index=True)
-    wards = editions.wards(edition)
+    # Wards known from a crosswalk only, without a boundary, stand in it if they have counts.
+    wards = sorted(set(editions.wards(edition)["code"]) | set(counts["ward"]))
     table = complete_panel(
         counts.astype({"count": float, "estimated": float}),
-        list(wards["code"]),
+        wards,
         categories,
         unknown=frozenset().union(*(share.unknown for share in shares)),
     )
     behind = pd.concat([share.behind for share in shares], ignore_index=True)
-    return CarriedPanel(edition.edition, table, _named(behind, editions), _estimated(table, wards))
+    names = editions.names(edition.edition)["name"]
+    return CarriedPanel(edition.edition, table, _named(behind, editions), _estimated(table, names))
 
 
 def recorded_by_code(store: Store) -> pd.DataFrame:
-    """Return what was recorded by ward code: `edition`, `ward`, `month`, `category`, `count`."""
-    tables = [count_rows(store)]
+    """Return what was recorded by ward code, in incidents and in monthly counts.
+
+    Returns
+    -------
+    DataFrame
+        `edition`, `ward`, `month`, `category`, `count`, `single` (bool: from single incidents).
+    """
+    tables = [count_rows(store).assign(single=False)]
     columns = ["lon", "ward", "month", "category", "edition"]
     for batch in store.batches("incidents"):
         rows = incident_files.read_batch(store, batch, columns)
         for name, coded in rows[rows["lon"].isna()].groupby("edition"):
-            tables.append(count_incidents(coded).assign(edition=name))
-    return pd.concat(tables, ignore_index=True)[_CELL]
+            tables.append(count_incidents(coded).assign(edition=name, single=True))
+    return pd.concat(tables, ignore_index=True)[[*_CELL, "single"]]
 
 
 def count_rows(store: Store) -> pd.DataFrame:
@@ -75,16 +82,19 @@ def count_rows(store: Store) -> pd.DataFrame:
 
 
 def _points(store: Store, editions: Editions, edition: Edition) -> _Share:
-    parts, outside = [], []
+    parts, outside, unknown = [], [], set[tuple[str, str]]()
     for batch in store.batches("incidents"):
         placed = _placed(store, batch, editions, edition)
+        for name, there in placed.groupby("edition"):
+            lacking = editions.partly_outside(edition, editions.named(str(name)))
+            unknown |= _cells(lacking, there["month"].unique())
         lost = placed["ward"].isna()
         parts.append(count_incidents(placed[~lost]))
         outside.append(count_incidents(placed[lost].assign(ward="")))
     if not parts:
         return _Share(_no_counts(), _nothing_behind())
     behind = pd.concat(outside).assign(edition=edition.edition, reason=OUTSIDE)
-    return _Share(pd.concat(parts).assign(estimated=0.0), behind)
+    return _Share(pd.concat(parts).assign(estimated=0.0), behind, frozenset(unknown))
 
 
 def _placed(store: Store, batch: Batch, editions: Editions, edition: Edition) -> pd.DataFrame:
@@ -94,7 +104,7 @@ def _placed(store: Store, batch: Batch, editions: Editions, edition: Edition) ->
     the same edition among them, are placed again.
     """
     rows = incident_files.read_batch(
-        store, batch, ["lon", "lat", "ward", "month", "category", "boundaries"]
+        store, batch, ["lon", "lat", "ward", "month", "category", "edition", "boundaries"]
     )
     rows = rows[rows["lon"].notna()]
     elsewhere = rows["boundaries"].ne(edition.wards_file.name).to_numpy()
@@ -122,12 +132,16 @@ def _forward(rows: pd.DataFrame, name: str, edition: Edition, editions: Editions
     if crosswalk is None:
         return _left(rows, NO_CROSSWALK, every)
     carried = carry(rows[PANEL_COLUMNS], crosswalk)
-    reached = set(crosswalk.pairs["new_code"])
-    unknown = (every - reached) | set(crosswalk.incomplete(set(rows["ward"])))
+    never = every - set(crosswalk.pairs["new_code"])
+    unknown = set[tuple[str, str]]()
+    for month, reporting in reports(
+        rows, set(editions.wards(editions.named(name))["code"])
+    ).items():
+        unknown |= _cells(never | set(crosswalk.incomplete(reporting)), [month])
     return _Share(
         carried.counts[[*PANEL_COLUMNS, "estimated"]],
         carried.not_carried.assign(edition=name),
-        _cells(unknown, rows),
+        frozenset(unknown),
     )
 
 
@@ -138,22 +152,65 @@ def _backward(rows: pd.DataFrame, name: str, edition: Edition, editions: Edition
         return _left(rows, NO_CROSSWALK, every)
     fine = rows["ward"].isin(goes_back(crosswalk))
     pairs = crosswalk.pairs
-    silent = pairs.loc[~pairs["new_code"].isin(rows["ward"]), "old_code"]
-    unknown = every - (set(complete_backward(crosswalk)) - set(silent))
+    whole = set(complete_backward(crosswalk))
+    unknown = set[tuple[str, str]]()
+    for month, reporting in reports(
+        rows, set(editions.wards(editions.named(name))["code"])
+    ).items():
+        silent = set(pairs.loc[~pairs["new_code"].isin(reporting), "old_code"])
+        unknown |= _cells(every - (whole - silent), [month])
     return _Share(
         carry_back(rows.loc[fine, PANEL_COLUMNS], crosswalk)[[*PANEL_COLUMNS, "estimated"]],
-        rows[~fine].assign(reason=BACKWARD),
-        _cells(unknown, rows),
+        rows.loc[~fine, _CELL].assign(reason=BACKWARD),
+        frozenset(unknown),
     )
 
 
 def _left(rows: pd.DataFrame, reason: str, every: set[str]) -> _Share:
-    return _Share(_no_counts(), rows.assign(reason=reason), _cells(every, rows))
+    behind = rows[_CELL].assign(reason=reason)
+    return _Share(_no_counts(), behind, frozenset(_cells(every, rows["month"].unique())))
 
 
-def _cells(wards: set[str], rows: pd.DataFrame) -> frozenset[tuple[str, str]]:
-    months = rows["month"].unique()
-    return frozenset((ward, str(month)) for ward in wards for month in months)
+def reports(rows: pd.DataFrame, wards: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return which wards of an edition reported in each month, by what they recorded by code.
+
+    Single incidents cannot say a nothing, so in a month with incidents every ward of the edition
+    has reported. Monthly counts can, yet many files leave out what is 0: a ward reports from its
+    first month to its last, and a silence before or after that is taken for a nothing only when
+    so long a silence is not unlikely (`_UNLIKELY`, Poisson, from the ward's own mean).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one edition, see `recorded_by_code`.
+    wards : collection of str
+        The wards with a boundary: an office reports for these.
+    """
+    counts = rows[~rows["single"].astype(bool)]
+    months = sorted(counts["month"].unique())
+    reporting = {month: set[str]() for month in months}
+    place = {month: number for number, month in enumerate(months)}
+    for ward, own in counts.groupby("ward"):
+        at = own["month"].map(place)
+        first, last = int(at.min()), int(at.max())
+        mean = float(own["count"].sum()) / (last - first + 1)
+        silence = -np.log(_UNLIKELY) / mean if mean > 0 else np.inf
+        start = 0 if first <= silence else first
+        end = len(months) - 1 if len(months) - 1 - last <= silence else last
+        for month in months[start : end + 1]:
+            reporting[month].add(str(ward))
+    single = rows[rows["single"].astype(bool)]
+    everybody = set(wards) | set(single["ward"])
+    for month in set(single["month"]) - set(months):
+        reporting[month] = everybody
+    return {str(month): frozenset(found) for month, found in reporting.items()}
+
+
+_UNLIKELY = 0.01
+
+
+def _cells(wards: Collection[str], months: Iterable[object]) -> set[tuple[str, str]]:
+    return {(ward, str(month)) for month in months for ward in wards}
 
 
 def _no_counts() -> pd.DataFrame:
@@ -179,10 +236,9 @@ def _names(rows: pd.DataFrame, editions: Editions) -> Iterator[str]:
         yield name_of[edition](ward, "")
 
 
-def _estimated(table: pd.DataFrame, wards: pd.DataFrame) -> pd.DataFrame:
+def _estimated(table: pd.DataFrame, names: pd.Series[str]) -> pd.DataFrame:
     sums = table.groupby("ward")[["count", "estimated"]].sum()
     found = sums[sums["estimated"] > 0]
-    names = wards.set_index("code")["name"]
     found = found.assign(
         name=names.reindex(found.index),
         share=found["estimated"] / np.maximum(found["count"], 1e-12),

@@ -33,6 +33,7 @@ from hotspots.reports.lineage import (
     estimated_cells,
     lineage_lines,
 )
+from hotspots.reports.pages import not_measured_lines
 from hotspots.text import Texts, texts
 from hotspots.tracker import Entry, Receipt, Tracker
 
@@ -67,6 +68,7 @@ EditionOption = Annotated[
     typer.Option(help="Boundary edition of the file's ward codes; default: by each row's day."),
 ]
 DEFAULT_STORE = "store"
+_LARGE_CHANGE_HA = 10.0
 
 
 @app.command()
@@ -112,6 +114,7 @@ def boundaries_add(
     crs: Annotated[
         str | None, typer.Option(help="Coordinate system, if the file does not say.")
     ] = None,
+    replace: Annotated[bool, typer.Option(help="Put it in the place of a wrong file.")] = False,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
     as_json: JsonOption = False,
@@ -125,12 +128,15 @@ def boundaries_add(
             code_column=code_column,
             name_column=name_column,
             crs=crs,
+            replace_edition=replace,
         )
         if as_json:
             return _print_json({"edition": kept.edition, "units": kept.units, **kept.findings})
         found = kept.findings
         typer.echo(say("boundaries.added", edition=kept.edition, units=kept.units))
         typer.echo(_cleaning_in_words(found, say))
+        if float(str(found["largest_area_change_ha"])) > _LARGE_CHANGE_HA:
+            typer.echo(say("boundaries.large_change", file=file))
         if found.get("islands"):
             typer.echo(say("boundaries.islands", islands=found["islands"]))
         return None
@@ -240,10 +246,17 @@ def crosswalk_add(
     """Add the official list: old_code, new_code; weight, basis, population, names, official."""
     with _session(store, lang) as (tracker, say):
         days = _day(from_edition, _today()), _day(to_edition, _today())
+        asked = (days[0].isoformat(), days[1].isoformat())
+        before = {(k.from_edition, k.to_edition): k for k in tracker.boundaries.kept_crosswalks()}
         kept = tracker.add_crosswalk(file, *days, _now())
         if as_json:
             return _print_json({"from": kept.from_edition, "to": kept.to_edition, **kept.findings})
         typer.echo(say("crosswalk.added", earlier=days[0], later=days[1]))
+        old = before.get(asked)
+        if old is not None and old.number == kept.number:
+            typer.echo(say("import.nothing_new"))
+        elif old is not None:
+            typer.echo(say("crosswalk.replaced", source=old.source, pairs=old.findings["pairs"]))
         for line in crosswalk_lines(kept.findings, say):
             typer.echo(f"  - {line}")
         return None
@@ -485,7 +498,7 @@ def status(
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
         table = tracker.snapshot(day).hotspots
-        columns = ["name", "ward", "plan_year", "status", "since", "watched_until"]
+        columns = ["name", "ward", "edition", "plan_year", "status", "since", "watched_until"]
         if as_json:
             return _print_json({"as_of": day, "hotspots": _records(table[columns])})
         shown = table[columns].assign(status=[say(f"status.{s}") for s in table["status"]])
@@ -542,12 +555,18 @@ def risk(
         column = f"p{horizon}"
         table = snapshot.hotspots.dropna(subset=[column]).sort_values(column, ascending=False)
         if as_json:
-            rows = _records(table[["name", "ward", column, "alarm", "level", "threshold"]])
+            columns = ["name", "ward", "edition", column, "alarm", "level", "threshold"]
+            rows = _records(table[columns])
             for row in rows:
                 reasons = snapshot.reasons(row["hotspot"])
                 row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
-            return _print_json({"as_of": day, "horizon": horizon, "watched": rows})
+            missing = {name: error.reason for name, error in snapshot.not_measured.items()}
+            return _print_json(
+                {"as_of": day, "horizon": horizon, "watched": rows, "not_measured": missing}
+            )
         typer.echo(say("report.as_of", day=day))
+        for line in not_measured_lines(snapshot, say):
+            typer.echo(line)
         if table.empty:
             typer.echo(say("overview.at_risk_nobody"))
         for hotspot, row in zip(table.index, _records(table), strict=True):
@@ -578,7 +597,20 @@ def select(
             for row in rows:
                 reasons = tracker.selection_reasons(table, row["ward"])
                 row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
-            return _print_json({"year": year, "as_of": day, "wards": rows})
+            edition = tracker.edition_on(day).edition
+            missing = tracker.not_ranked(table, day)
+            return _print_json(
+                {
+                    "year": year,
+                    "as_of": day,
+                    "edition": edition,
+                    "wards": rows,
+                    "not_ranked": missing,
+                }
+            )
+        if missing := tracker.not_ranked(table, day):
+            names = ", ".join(missing)
+            typer.echo(say("selection.not_ranked", count=len(missing), names=names))
         for ward, row in zip(top.index, _records(top), strict=True):
             typer.echo(f"{row['rank']:>3}  {row['name']} ({ward})")
             for reason in tracker.selection_reasons(table, str(ward)):

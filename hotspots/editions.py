@@ -16,7 +16,16 @@ from typing import TypeVar
 import geopandas as gpd
 import pandas as pd
 
-from geo.crosswalk import Crosswalk, pairs_of, read_pairs, route, write_pairs
+from geo.coverage import covered_share
+from geo.crosswalk import (
+    Crosswalk,
+    measured_again,
+    pairs_of,
+    read_pairs,
+    route,
+    weights_from,
+    write_pairs,
+)
 from geo.names import find_wards
 from geo.neighbours import Neighbours, neighbours, within_distance
 from geo.wards import drawing_copy, feature_collection, read_edition, write_edition
@@ -26,6 +35,9 @@ from hotspots.records.store import Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.snapshot import Lineage, LineageStep, Part
 
 _Value = TypeVar("_Value")
+
+_COVERED = 0.98
+"""Two makers draw the same border a little apart; less than this of a ward is a part missing."""
 
 
 class Editions:
@@ -60,6 +72,7 @@ class Editions:
         *,
         used: Collection[str],
         schematic: bool = False,
+        replace_edition: bool = False,
     ) -> Edition:
         """Keep a wards table as an edition.
 
@@ -70,13 +83,7 @@ class Editions:
             are refused.
         """
         name = edition.isoformat()
-        needed, elsewhere = set(used), set[str]()
-        for crosswalk in self.crosswalks():
-            if crosswalk.to_edition == name:
-                needed |= set(crosswalk.pairs["new_code"])
-            if crosswalk.from_edition == name:  # named by the list, perhaps without a boundary
-                elsewhere |= set(crosswalk.pairs["old_code"])
-        _refuse_without(needed - elsewhere, wards, edition)
+        _refuse_without(set(used) | self._of_crosswalks(name), wards, edition)
         drawing = feature_collection(drawing_copy(wards))
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / "wards.parquet"
@@ -94,8 +101,41 @@ class Editions:
             wards_file=wards_file,
             drawing_file=self._store.write_file("drawing", f"{stem}.geojson", drawing),
         )
-        self._store.add_edition(kept, now)
+        self._store.add_edition(kept, now, replace=replace_edition)
+        self._measure_again(name, now)
         return kept
+
+    def _of_crosswalks(self, edition: str) -> set[str]:
+        """Return the wards that crosswalks to an edition lead to."""
+        return {
+            str(code)
+            for crosswalk in self.crosswalks()
+            if crosswalk.to_edition == edition
+            for code in crosswalk.pairs["new_code"]
+        }
+
+    def without_boundary(self, edition: str) -> set[str]:
+        """Return the codes of an edition that are known from a crosswalk only."""
+        there = next((item for item in self.all() if item.edition == edition), None)
+        if there is None:
+            return set()
+        return set(self.names(edition).index) - set(self.wards(there)["code"])
+
+    def _measure_again(self, edition: str, now: datetime) -> None:
+        """Weigh divided wards anew where real boundaries have come for a sketch."""
+        for kept in self.kept_crosswalks():
+            days = (kept.from_edition, kept.to_edition)
+            old, new = (self.named(day) for day in days)
+            if edition not in days or old.schematic or new.schematic:
+                continue
+            crosswalk = pairs_of(kept.pairs_file, *days)
+            found = measured_again(crosswalk, self.wards(old), self.wards(new))
+            if found is not None:
+                names = crosswalk.pairs.set_index("old_code")["old_name"].to_dict()
+                behind = tuple((code, names[code]) for code in found.cannot_be_carried())
+                findings = {**kept.findings, "cannot_be_carried": behind}
+                findings["weights_from"] = weights_from(found)
+                self._keep_crosswalk(found, kept.source, findings, now)
 
     def all(self) -> list[Edition]:
         """Return all editions, oldest first."""
@@ -185,9 +225,21 @@ class Editions:
     # -- crosswalks
 
     def add_crosswalk(
-        self, path: Path, from_edition: date, to_edition: date, now: datetime
+        self,
+        path: Path,
+        from_edition: date,
+        to_edition: date,
+        now: datetime,
+        *,
+        used: Collection[str] = (),
     ) -> KeptCrosswalk:
         """Read, check and keep the official list of where the wards of an edition went.
+
+        Parameters
+        ----------
+        used : collection of str
+            Codes of the earlier edition that the store's records name; a list that leaves out one
+            known from an earlier list only is refused.
 
         Raises
         ------
@@ -210,18 +262,33 @@ class Editions:
         old, new = (self.wards(edition) for edition in editions)
         measurable = not any(edition.schematic for edition in editions)
         read = read_pairs(read_rows(path).table, old, new, measure=measurable)
-        content = write_pairs(read.crosswalk)
-        name = f"{from_edition}-{to_edition}-{sha256_of(content)[:12]}.parquet"
-        kept = KeptCrosswalk(
-            number=0,
-            from_edition=from_edition.isoformat(),
-            to_edition=to_edition.isoformat(),
-            source=path.name,
-            findings=asdict(read.findings),
-            pairs_file=self._store.write_file("crosswalks", name, content),
+        lacking = set(used) - set(old["code"]) - set(read.crosswalk.pairs["old_code"])
+        if lacking:
+            shown = ", ".join(sorted(lacking)[:10])
+            raise StoreError(
+                "crosswalk_lacks_wards",
+                f"The store's records of {from_edition} name {len(lacking)} wards that neither the "
+                f"boundaries nor this list has: {shown}. Add them to the list.",
+                edition=from_edition,
+                count=len(lacking),
+                wards=shown,
+            )
+        return self._keep_crosswalk(read.crosswalk, path.name, asdict(read.findings), now)
+
+    def _keep_crosswalk(
+        self, crosswalk: Crosswalk, source: str, findings: Mapping[str, object], now: datetime
+    ) -> KeptCrosswalk:
+        content = write_pairs(crosswalk)
+        days = crosswalk.from_edition, crosswalk.to_edition
+        name = f"{days[0]}-{days[1]}-{sha256_of(content)[:12]}.parquet"
+        there = [item for item in self.kept_crosswalks() if item.pairs_file.name == name]
+        if there:
+            return there[0]
+        file = self._store.write_file("crosswalks", name, content)
+        self._store.add_crosswalk(KeptCrosswalk(0, *days, source, findings, file), now)
+        return next(
+            kept for kept in self.kept_crosswalks() if (kept.from_edition, kept.to_edition) == days
         )
-        self._store.add_crosswalk(kept, now)
-        return kept
 
     def kept_crosswalks(self) -> list[KeptCrosswalk]:
         """Return the crosswalks in force with what was found in their files."""
@@ -244,6 +311,23 @@ class Editions:
         return self._kept(
             ("route", earlier, later), lambda: route(self.crosswalks(), earlier, later)
         )
+
+    def partly_outside(self, wards: Edition, coverage: Edition) -> frozenset[str]:
+        """Return the wards of an edition that the boundaries of another do not cover.
+
+        Points placed on that other edition were refused in the part outside it, so these wards'
+        counts of that time are not known. Nothing can be said of sketches.
+        """
+        if wards.schematic or coverage.schematic or wards.edition == coverage.edition:
+            return frozenset()
+
+        def measure() -> frozenset[str]:
+            table = drawing_copy(self.wards(wards))
+            other = drawing_copy(self.wards(coverage))
+            share = covered_share(table.geometry.to_numpy(), other.geometry.to_numpy())
+            return frozenset(table["code"][share < _COVERED])
+
+        return self._kept(("outside", wards.wards_file, coverage.wards_file), measure)
 
     # -- the history of a ward
 
@@ -284,8 +368,8 @@ class Editions:
         parts = tuple(
             Part(
                 code=str(found),
-                name=str(names.loc[found, "name"]),
-                kind=str(names.loc[found, "kind"]),
+                name=str(names["name"].get(found, "")),
+                kind=str(names["kind"].get(found, "")),
                 share=None if pd.isna(weight) else float(weight),
                 whole=not part,
                 basis=str(basis),
@@ -311,6 +395,8 @@ class Editions:
             self.names(item.edition).rename_axis("code").reset_index().assign(edition=item.edition)
             for item in self.all()
         ]
+        if not tables:
+            self.near(date.max)  # says that there are no boundaries
         return find_wards(text, pd.concat(tables, ignore_index=True))
 
 

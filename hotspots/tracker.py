@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import unicodedata
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -38,6 +39,7 @@ from hotspots.measures.incidents import (
     ColumnMapping,
     clean_counts,
     clean_incidents,
+    keys_on_edition,
     read_mapping,
 )
 from hotspots.measures.levels import effective_unit, known_months
@@ -169,6 +171,7 @@ class Tracker:
         self._kept: dict[object, object] = {}
         self._kept_for: object = None
         self._lock = threading.RLock()
+        self._moment: object = None
 
     @classmethod
     def open(cls, location: str | Path, *, create: bool = False) -> Tracker:
@@ -213,10 +216,18 @@ class Tracker:
         code_column: str = "code",
         name_column: str = "name",
         crs: str | None = None,
+        replace_edition: bool = False,
     ) -> Edition:
-        """Read, clean and keep a boundary file as an edition."""
+        """Read, clean and keep a boundary file as an edition.
+
+        With `replace_edition` a wrong file of the same day gives way, if the new one has all wards
+        that the store's records name.
+        """
         read = read_wards(path, edition, code_column=code_column, name_column=name_column, crs=crs)
-        return self._keep_edition(read.wards, edition, now, path.name, asdict(read.findings))
+        findings = asdict(read.findings)
+        return self._keep_edition(
+            read.wards, edition, now, path.name, findings, replace_edition=replace_edition
+        )
 
     def add_schematic_boundaries(
         self, wards: gpd.GeoDataFrame, edition: date, now: datetime
@@ -233,22 +244,30 @@ class Tracker:
         findings: Mapping[str, object],
         *,
         schematic: bool = False,
+        replace_edition: bool = False,
     ) -> Edition:
         name = edition.isoformat()
-        recorded = recorded_by_code(self.store)
-        used = set(recorded.loc[recorded["edition"].eq(name), "ward"])
-        for event in read_events(self.store.database):
-            if event.place is not None and event.place.edition == name:
-                used.add(event.place.ward)
+        used = self._used(name) - self.boundaries.without_boundary(name)
         return self.boundaries.keep(
-            wards, edition, now, source, findings, used=used, schematic=schematic
-        )
+            wards, edition, now, source, findings,
+            used=used, schematic=schematic, replace_edition=replace_edition,
+        )  # fmt: skip
+
+    def _used(self, edition: str) -> set[str]:
+        """Return the codes of an edition that the store's records name."""
+        recorded = recorded_by_code(self.store)
+        used = set(recorded.loc[recorded["edition"].eq(edition), "ward"])
+        for event in read_events(self.store.database):
+            if event.place is not None and event.place.edition == edition:
+                used.add(event.place.ward)
+        return used
 
     def add_crosswalk(
         self, path: Path, from_edition: date, to_edition: date, now: datetime
     ) -> KeptCrosswalk:
         """Read, check and keep the list of where the wards of an edition went in a later one."""
-        return self.boundaries.add_crosswalk(path, from_edition, to_edition, now)
+        used = self._used(from_edition.isoformat())
+        return self.boundaries.add_crosswalk(path, from_edition, to_edition, now, used=used)
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
@@ -359,6 +378,7 @@ class Tracker:
         rows = _stated(cleaned.accepted, edition)
         known, unknown = self._with_edition(rows, rows["month"])
         elsewhere = self._already_counted(known, "incidents", "month_has_incidents")
+        elsewhere = pd.concat([elsewhere, _given_twice(known, elsewhere)])
         elsewhere = pd.concat([elsewhere, self._on_other_edition(known, elsewhere)])
         known = known[~known["row"].isin(elsewhere["row"])]
         new, differing = self._new_cells(known)
@@ -406,7 +426,8 @@ class Tracker:
         known, unknown = self._with_edition(named, named["day"])
         points = accepted[accepted["ward"].isna()]
         points = points.assign(edition=self._editions_of(points["day"], self.boundaries.near))
-        parts, rejected = [known.assign(boundaries="")], [unknown]
+        known = known.assign(boundaries="", key=keys_on_edition(known["key"], known["edition"]))
+        parts, rejected = [known], [unknown]
         for name, group in points.groupby("edition"):
             edition = self.boundaries.named(str(name))
             wards = self.wards(edition)
@@ -507,7 +528,7 @@ class Tracker:
         """Return the cells not in the store, and the rejections of cells recorded differently."""
         there = count_rows(self.store)
         merged = counts.merge(
-            there, on=["edition", "ward", "month", "category"], how="left", suffixes=("", "_there")
+            there, on=_CELL, how="left", suffixes=("", "_there"), validate="one_to_one"
         )
         fresh = merged["count_there"].isna().to_numpy()
         differs = ~fresh & merged["count_there"].ne(merged["count"]).to_numpy()
@@ -733,11 +754,25 @@ class Tracker:
             edition = self.boundaries.on(entry.on).edition
         else:
             edition = self.boundaries.named(entry.edition.isoformat()).edition
+            self._refuse_later_edition(edition, entry.on)
         names = self.boundaries.names(edition)["name"]
         if entry.ward not in names.index:
             raise unknown_ward(entry.ward, edition)
         self._check_kinds(entry)
         return Place(entry.ward, edition, str(names[entry.ward]), frozenset(entry.kinds))
+
+    def _refuse_later_edition(self, edition: str, on: date) -> None:
+        """Refuse a ward that was not there yet, where the wards of the day are known."""
+        valid = self._valid_on(on)
+        if valid is not None and edition > on.isoformat():
+            raise MoveRefused(
+                "edition_not_yet",
+                f"On {on} the boundaries of {edition} were not in force yet, those of "
+                f"{valid.edition} were. Name the ward of that time.",
+                on=on,
+                edition=edition,
+                earlier=valid.edition,
+            )
 
     def new_hotspot_id(self, ward: str, plan_year: int, edition: str) -> str:
         """Return the custom id of a new hotspot, `<ward>-<plan year>`.
@@ -861,19 +896,31 @@ class Tracker:
 
     def _shown(self, states: Mapping[str, HotspotState], edition: Edition) -> pd.DataFrame:
         """Return the wards of an edition in which each hotspot lies (see `MapView`)."""
+        wards = set(self.wards(edition)["code"])
+        editions = {state.place.edition for state in states.values() if state.place}
+        routes = {
+            other: self.boundaries.route(*sorted((other, edition.edition)))
+            for other in editions - {edition.edition}
+        }
         rows: list[tuple[str, str, float, bool]] = []
         for name, state in states.items():
             place = state.place
-            if place is None or place.edition > edition.edition:
+            if place is None:
                 continue
             if place.edition == edition.edition:
                 rows.append((name, place.ward, 1.0, True))
-            elif (crosswalk := self.boundaries.route(place.edition, edition.edition)) is not None:
+            elif (crosswalk := routes.get(place.edition)) is None:
+                continue
+            elif place.edition > edition.edition:  # back only where the territory is the same
+                same = _predecessor(crosswalk, place.ward)
+                rows += [] if same is None else [(name, same, 1.0, False)]
+            else:
                 parts = crosswalk.children(place.ward)
                 rows += [
                     (name, str(ward), float(share), False)
                     for ward, share in zip(parts["new_code"], parts["weight"], strict=True)
                 ]
+        rows = [row for row in rows if row[1] in wards]  # a ward may have no boundary to show
         return pd.DataFrame(rows, columns=["hotspot", "ward", "share", "own"])
 
     def panel(self, edition: Edition) -> pd.DataFrame:
@@ -1047,7 +1094,7 @@ class Tracker:
 
     def selection(self, year: int, as_of: date) -> pd.DataFrame:
         """Rank the wards for a plan year, with names and whether they are on the list before it."""
-        wards = self.wards(self.edition_on(as_of)).set_index("code")
+        wards = self.boundaries.names(self.edition_on(as_of).edition)
         table = rank_wards(
             self.index(as_of),
             as_of=as_of,
@@ -1067,14 +1114,15 @@ class Tracker:
         """Return why a ward stands where it stands."""
         return selection_reasons(table.drop(columns=["name", "kind"]), ward)
 
-    def compare(self, table: pd.DataFrame, chosen: Collection[str]) -> Comparison:
-        """Set a choice of wards against last year's list."""
-        return compare_with_last_year(chosen, list(table.index[table["in_last_year"]]))
+    def compare(self, chosen: Collection[str], year: int, as_of: date) -> Comparison:
+        """Set a choice of wards against last year's list, ranked or not."""
+        return compare_with_last_year(chosen, sorted(self.list_of(year - 1, as_of)))
 
     def list_of(self, year: int, as_of: date) -> set[str]:
         """Return the wards on the list of a plan year, withdrawn ones left out.
 
-        An area listed on an earlier edition counts for the ward that got most of it.
+        An area listed on an earlier edition counts for the ward that got the largest known part
+        of it; where no part is known, for none.
         """
         snapshot = self.snapshot(as_of)
         if snapshot.view is None:
@@ -1084,20 +1132,27 @@ class Tracker:
             for name, state in snapshot.states.items()
             if any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
         }
-        shown = snapshot.view.shown
-        return set(shown.loc[shown["hotspot"].isin(listed) & shown["share"].gt(0.5), "ward"])
+        shown = snapshot.view.shown.dropna(subset=["share"])
+        largest = shown.sort_values("share").drop_duplicates("hotspot", keep="last")
+        return set(largest.loc[largest["hotspot"].isin(listed), "ward"])
 
     def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
-        """Return those of some wards whose hotspot may not be proposed on a day."""
-        edition = self.edition_on(on).edition
-        taken = {
-            state.place.ward
-            for state in self.snapshot(on).states.values()
-            if state.place
-            and state.place.edition == edition
-            and state.status not in _FREE_FOR_A_NEW_HOTSPOT
+        """Return those of some wards of which a hotspot is open that may not be proposed again.
+
+        Also one that was designated on an older ward and lies here for the most part: the same
+        area must not be on the list twice.
+        """
+        snapshot = self.snapshot(on)
+        if snapshot.view is None:
+            return []
+        open_ones = {
+            name
+            for name, state in snapshot.states.items()
+            if state.status not in _FREE_FOR_A_NEW_HOTSPOT
             and EventType.PROPOSED not in allowed_events(state.status)
         }
+        shown = snapshot.view.shown
+        taken = set(shown.loc[shown["hotspot"].isin(open_ones) & ~shown["share"].le(0.5), "ward"])
         return [ward for ward in wards if ward in taken]
 
     def propose(
@@ -1124,22 +1179,42 @@ class Tracker:
             What was written, and for the other wards why not.
         """
         table = self.selection(year, on)
+        edition = self.edition_on(on).edition
+        known = self.snapshot(on).states
+        taken = self.cannot_be_proposed(wards, on)
+        free = [ward for ward in wards if ward not in taken]
+        names = {ward: self._hotspot_for(ward, year, on) for ward in free}
         entries = [
             Entry(
-                hotspot=self._hotspot_for(ward, year, on),
+                hotspot=name,
                 event=EventType.PROPOSED,
                 on=on,
                 by=by,
                 recorded_at=now,
                 plan_year=year,
-                ward=ward,
+                ward=None if name in known else ward,  # perhaps it stands on an older ward
                 kinds=kinds,
-                evidence=_evidence(table, ward, on),
+                evidence=_evidence(table, ward, on, edition),
             )
-            for ward in wards
+            for ward, name in names.items()
         ]
         written, refused = self.record_all(entries, today=today)
-        return written, {wards[position]: error for position, error in refused.items()}
+        problems = {free[position]: error for position, error in refused.items()}
+        return written, problems | {ward: self._taken(ward, on) for ward in taken}
+
+    def _taken(self, ward: str, on: date) -> HotspotsError:
+        """Return why a ward cannot be proposed: a hotspot that is open there."""
+        snapshot = self.snapshot(on)
+        here = [] if snapshot.view is None else list(snapshot.view.hotspots_of(ward)["hotspot"])
+        names = [
+            f"{place.name} ({name})" for name in here if (place := snapshot.states[name].place)
+        ]
+        return MoveRefused(
+            "ward_has_hotspot",
+            f"In ward {ward} a hotspot is open already: {', '.join(names)}.",
+            ward=ward,
+            names=", ".join(names),
+        )
 
     def _hotspot_for(self, ward: str, year: int, on: date) -> str:
         """Return the ward's latest hotspot, or the id of a new one.
@@ -1148,13 +1223,24 @@ class Tracker:
         watch goes on beside the new proposal.
         """
         edition = self.edition_on(on).edition
-        states = [
-            state
-            for state in self.snapshot(on).states.values()
-            if state.place and (state.place.ward, state.place.edition) == (ward, edition)
+        view = self.snapshot(on).view
+        states = self.snapshot(on).states
+        here = view.hotspots_of(ward) if view is not None else pd.DataFrame(columns=["hotspot"])
+        open_ones = [
+            name
+            for name in here["hotspot"]
+            if states[name].status not in _FREE_FOR_A_NEW_HOTSPOT
+            and self._is_of(states[name], ward, edition)
         ]
-        open_ones = [s.hotspot for s in states if s.status not in _FREE_FOR_A_NEW_HOTSPOT]
         return max(open_ones, default="") or self.new_hotspot_id(ward, year, edition)
+
+    def _is_of(self, state: HotspotState, ward: str, edition: str) -> bool:
+        """Tell whether a hotspot is of a ward, or of the one whose territory it took over."""
+        place = state.place
+        if place is None or place.edition == edition:
+            return place is not None and place.ward == ward
+        crosswalk = self.boundaries.route(place.edition, edition)
+        return crosswalk is not None and _successor(crosswalk, place.ward) == ward
 
     # -- reports
 
@@ -1168,7 +1254,10 @@ class Tracker:
         which : str
             The hotspot's id or the ward's code; nothing for the programme.
         """
-        say = texts(language)
+        with self._one_moment():
+            return self._report(kind, which, as_of, made_on, texts(language))
+
+    def _report(self, kind: str, which: str, as_of: date, made_on: date, say: Texts) -> str:
         snapshot = self.snapshot(as_of)
         if kind == "programme":
             files = {name: self.hotspot(name, as_of) for name in snapshot.states}
@@ -1189,14 +1278,7 @@ class Tracker:
         facts = wards.loc[code]
         view = self.view(snapshot, edition.edition)
         files = [self.hotspot(name, snapshot.as_of) for name in view.hotspots_of(code)["hotspot"]]
-        try:
-            ranking = self.selection(snapshot.as_of.year + 1, snapshot.as_of)
-            rank, reasons = (
-                (int(ranking.loc[[code], "rank"].iloc[0]), len(ranking)),
-                self.selection_reasons(ranking, code),
-            )
-        except (CannotMeasure, KeyError):  # KeyError: its own counts are not known
-            rank, reasons = None, ()
+        rank, reasons = self._rank_of(code, snapshot.as_of)
         monthly = self.monthly(code, snapshot.as_of)
         ward = WardFile(
             code=code,
@@ -1211,6 +1293,17 @@ class Tracker:
             lineage=self.lineage(code, edition.edition),
         )
         return ward_page(snapshot, ward, self._drawings(snapshot, say, [code]), made_on, say)
+
+    def _rank_of(self, code: str, as_of: date) -> tuple[tuple[int, int] | None, tuple[Reason, ...]]:
+        """Return a ward's rank with its reasons; none when it cannot be ranked."""
+        try:
+            ranking = self.selection(as_of.year + 1, as_of)
+        except CannotMeasure:
+            return None, ()
+        if code not in ranking.index:
+            return None, ()
+        place = list(ranking.index).index(code) + 1
+        return (place, len(ranking)), self.selection_reasons(ranking, code)
 
     def _drawings(
         self, snapshot: Snapshot, say: Texts, subject: Sequence[str] = ()
@@ -1274,14 +1367,33 @@ class Tracker:
             len(self.store.batches()),
             tuple(edition.wards_file for edition in self.editions()),
             tuple(kept.number for kept in self.boundaries.kept_crosswalks()),
-            sha256_of(self.store.programme_text().encode()),
+            self._programme_version(),
             self.store.get(DEMONSTRATION),
         )
+
+    def _programme_version(self) -> str:
+        try:
+            return sha256_of(self.store.programme_text().encode())
+        except NotFound:
+            return ""
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        """Ask the store only once whether it has changed: a report asks a thousand things.
+
+        Nobody else is answered meanwhile, and what is written meanwhile is in the next report.
+        """
+        with self._lock:
+            self._moment = self.data_version()
+            try:
+                yield
+            finally:
+                self._moment = None
 
     def _once(self, key: object, work: Callable[[], _Value]) -> _Value:
         """Answer from memory while the store is unchanged."""
         with self._lock:
-            version = self.data_version()
+            version = self._moment or self.data_version()
             if version != self._kept_for:
                 self._kept = {k: v for k, v in self._kept.items() if _is_fixed(k)}
                 self._kept_for = version
@@ -1289,7 +1401,7 @@ class Tracker:
                 value: Any = self._kept[key]
                 return value  # type: ignore[no-any-return]
             answer = work()
-            if self._kept_for == version == self.data_version():
+            if self._kept_for == version == (self._moment or self.data_version()):
                 self._kept[key] = answer  # nobody wrote while it was worked out
             return answer
 
@@ -1324,7 +1436,10 @@ def _entry_of(cells: Mapping[str, str], now: datetime) -> Entry:
         kinds=tuple(sorted(k for part in given["kinds"].split("+") if (k := _read_whole(part)))),
     )
     # The id comes from what the row says, not from how: 2025-10-20 and 20/10/2025 are one event.
-    said = replace(entry, recorded_at=datetime.min)
+    said = [entry.hotspot, str(entry.event), entry.on.isoformat(), entry.by, entry.note]
+    said += [str(entry.plan_year), str(entry.ward), str(entry.kinds)]
+    if entry.edition is not None:
+        said.append(entry.edition.isoformat())
     return replace(entry, event_id=str(uuid.uuid5(_EVENT_NAMESPACE, repr(said))))
 
 
@@ -1349,16 +1464,17 @@ def _read_whole(text: str) -> int | None:
     return int(text)
 
 
-def _evidence(table: pd.DataFrame, ward: str, on: date) -> dict[str, object]:
+def _evidence(table: pd.DataFrame, ward: str, on: date, edition: str) -> dict[str, object]:
     """Return the numbers a proposal was made on, to be kept with it; none for a ward unranked."""
     if ward not in table.index:
-        return {"as_of": on.isoformat()}
+        return {"as_of": on.isoformat(), "edition": edition}
     rank, score, last12 = table.loc[[ward], ["rank", "score", "last12"]].to_numpy(float)[0]
     return {
         "rank": int(rank),
         "score": round(float(score), 1),
         "last12": round(float(last12), 1),
         "as_of": on.isoformat(),
+        "edition": edition,
     }
 
 
@@ -1433,6 +1549,15 @@ def _watched(states: Mapping[str, HotspotState], watch_months: int) -> pd.DataFr
     )
 
 
+def _predecessor(crosswalk: Crosswalk, ward: str) -> str | None:
+    """Return the ward whose territory a ward took over unchanged, if there is one."""
+    parents = crosswalk.parents(ward)
+    if len(parents) != 1:
+        return None
+    old = str(parents["old_code"].iloc[0])
+    return old if _successor(crosswalk, old) == ward else None
+
+
 def _successor(crosswalk: Crosswalk, ward: str) -> str | None:
     """Return the ward that took over a ward's territory unchanged, if one did."""
     children = crosswalk.children(ward)
@@ -1440,6 +1565,22 @@ def _successor(crosswalk: Crosswalk, ward: str) -> str | None:
         return None
     new = str(children["new_code"].iloc[0])
     return new if len(crosswalk.parents(new)) == 1 else None
+
+
+_CELL = ["edition", "ward", "month", "category"]
+
+
+def _given_twice(rows: pd.DataFrame, already: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a cell that the file gives again, with and without its edition."""
+    fresh = rows[~rows["row"].isin(already["row"])]
+    again = fresh[fresh.duplicated(_CELL)]
+    return pd.DataFrame(
+        {
+            "row": again["row"],
+            "reason": "cell_given_twice",
+            "value": again["ward"] + " " + again["month"] + " " + again["category"],
+        }
+    )
 
 
 def _stated(rows: pd.DataFrame, edition: date | None) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def test_boundaries_say_in_json_what_was_found(
     )
     assert (found["edition"], found["units"], found["cleaned"]) == ("2025-07-01", 4, False)
     again = refused(run("boundaries", "add", boundary_file(), "--edition", "2025-07-01"))
-    assert again.startswith("Lỗi: Đã có ranh giới 2025-07-01")
+    assert again.startswith("Lỗi: Đã có ranh giới 01/07/2025")
 
 
 def test_the_app_is_served_from_the_store_on_the_port(
@@ -235,6 +235,7 @@ def test_an_event_is_recorded(ok: Any, city: Path) -> None:
         "hotspot": "a",
         "name": "Phường Một",
         "ward": "00001",
+        "edition": "2025-07-01",
         "plan_year": 2025,
         "status": "designated",
         "since": "2025-10-20",
@@ -431,7 +432,7 @@ def test_without_a_day_a_demonstration_is_shown_as_it_ends(
         ("record a Released --on 2025-10-20 --ward 00001", "Được phép: Đề xuất"),
         (
             "record a Designated --on 2025-10-20 --ward 9 --plan-year 2025",
-            "Mã 9 không có trong ranh giới 2025-07-01",
+            "Mã 9 không có trong ranh giới 01/07/2025",
         ),
         (
             "record a Designated --on 2999-10-20 --ward 00001 --plan-year 2025",

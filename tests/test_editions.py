@@ -414,12 +414,202 @@ def test_boundaries_that_lack_wards_of_a_crosswalk_are_refused(
         sketch = read_wards(_file(tmp_path, name, wards), day).wards
         tracker.add_schematic_boundaries(sketch, day, NOW)
     kept = tracker.add_crosswalk(csv("pairs.csv", *PAIRS), OLD, NEW, NOW)
-    assert kept.findings["cannot_be_carried"] == [["00003", "Phường Chia"]] or kept.findings[
-        "cannot_be_carried"
-    ] == (("00003", "Phường Chia"),)  # a sketch has no areas to weigh with
+    # A sketch has no areas to weigh with.
+    assert kept.findings["cannot_be_carried"] == [["00003", "Phường Chia"]]
     fewer = {code: ward for code, ward in _NEW.items() if code != "00009"}
     with pytest.raises(StoreError) as refused:
         tracker.add_boundaries(_file(tmp_path, "fewer.geojson", fewer), NEW, NOW)
     assert refused.value.reason == "edition_lacks_wards"
-    assert tracker.add_boundaries(_file(tmp_path, "again.geojson", _NEW), NEW, NOW)
+    tracker.add_boundaries(_file(tmp_path, "again.geojson", _NEW), NEW, NOW)
+    tracker.add_boundaries(_file(tmp_path, "again_old.geojson", _OLD), OLD, NOW)
+    (kept,) = tracker.boundaries.kept_crosswalks()  # real boundaries weigh it, unasked
+    assert kept.findings["cannot_be_carried"] == []
+    assert kept.findings["weights_from"] == {"area": 1}
+    tracker.store.close()
+
+
+# -- what a stranger found
+
+
+def test_a_cell_given_with_and_without_its_edition_counts_once(city: Tracker, csv: Any) -> None:
+    head, cell = "ward,month,category,count,edition", "00001,2025-03,theft,5"
+    receipt = counts(city, csv("a.csv", head, f"{cell},", f"{cell},2025-01-01"))
+    assert (receipt.accepted, list(receipt.rejected["reason"])) == (1, ["cell_given_twice"])
+    assert counts(city, csv("b.csv", head, f"{cell},")).new == 0
+
+
+def test_an_incident_is_the_same_whether_its_edition_is_stated_or_found_by_its_day(
+    city: Tracker, csv: Any
+) -> None:
+    def import_(name: str, *lines: str, **options: Any) -> Receipt:
+        return city.import_incidents(csv(name, *lines), today=TODAY, now=NOW, **options)
+
+    assert import_("a.csv", "ward,date,category", "00001,2025-03-03,theft").new == 1
+    stated = import_("b.csv", "ward,date,category,edition", "00001,2025-03-03,theft,2025-01-01")
+    assert stated.new == 0
+    line = ("ward,date,category", "00001,2025-07-05,theft")
+    assert import_("c.csv", *line).new == 1
+    assert import_("d.csv", *line, edition=OLD).new == 1  # Bến, not Sài
+
+
+def test_a_column_called_edition_does_not_trouble_points(city: Tracker, csv: Any) -> None:
+    path = csv("p.csv", "lon,lat,date,category,edition", "106.05,10.05,2025-03-01,theft,v2")
+    assert city.import_incidents(path, today=TODAY, now=NOW).accepted == 1
+
+
+def test_a_ward_without_a_boundary_has_counts_a_hotspot_and_a_report(
+    city: Tracker, csv: Any
+) -> None:
+    """Old ward 00099 is on the official list and in no boundary file."""
+    city.add_crosswalk(csv("more.csv", *PAIRS, "00099,00005"), OLD, NEW, NOW)
+    lines = [f"{ward},2025-03,theft,4" for ward in (*_OLD, "00099")]
+    counts(city, csv("c.csv", "ward,month,category,count", *lines))
+    name = designate(city, "00099", date(2025, 3, 1))
+    day = date(2025, 5, 1)
+    assert city.carried(city.editions()[0]).carried_total == 24
+    assert city.hotspot(name, day).monthly["count"].sum() == 4
+    assert city.snapshot(day).view.not_shown == (name,)
+    assert city.snapshot(TODAY).view.wards_of(name)["ward"].tolist() == ["00005"]
+    for kind in ("hotspot", "programme"):
+        page = city.report(kind, name, as_of=day, made_on=TODAY, language="vi")
+        assert name in page
+    with pytest.raises(StoreError) as refused:
+        city.add_crosswalk(csv("without.csv", *PAIRS), OLD, NEW, NOW)
+    assert refused.value.reason == "crosswalk_lacks_wards"
+
+
+def test_points_refused_outside_old_boundaries_are_unknown_and_not_zero(
+    tmp_path: Path, programme_text: str, csv: Any
+) -> None:
+    """The old boundaries end at 40; what happened in 00005 before July was refused as outside."""
+    tracker = Tracker.open(tmp_path / "store", create=True)
+    tracker.add_programme(programme_text, NOW)
+    old = {code: ward for code, ward in _OLD.items() if code != "00005"}
+    tracker.add_boundaries(_file(tmp_path, "old.geojson", old), OLD, NOW)
+    tracker.add_boundaries(_file(tmp_path, "new.geojson", _NEW), NEW, NOW)
+    lines = [f"106.{x},10.05,{month}-05,theft" for x in ("05", "45") for month in
+             ("2025-03", "2025-09")]  # fmt: skip
+    path = csv("p.csv", "lon,lat,date,category", *lines)
+    assert tracker.import_incidents(path, today=TODAY, now=NOW).accepted == 3
+    table = tracker.carried(tracker.editions()[1]).table.query("category == 'theft'")
+    known = table.set_index(["ward", "month"])["known"]
+    assert not known["00005", "2025-03"]
+    assert known["00005", "2025-09"]
+    assert known["00001", "2025-03"]
+    tracker.store.close()
+
+
+def test_a_quiet_old_ward_is_a_zero_and_one_that_stopped_reporting_is_unknown(
+    city: Tracker, csv: Any
+) -> None:
+    """00002 stops after March though it had ten a month; 00004 never has more than one a year."""
+    every = months("2025-01", 6)
+    lines = [f"{w},{m},theft,10" for w in ("00001", "00003", "00005") for m in every]
+    lines += [f"00002,{m},theft,10" for m in every[:3]] + ["00004,2025-02,theft,1"]
+    counts(city, csv("c.csv", "ward,month,category,count", *lines))
+    table = city.carried(city.editions()[1]).table.query("category == 'theft'")
+    known = table.pivot(index="month", columns="ward", values="known")
+    assert known["00001"].tolist() == [True] * 3 + [False] * 3
+    assert known["00009"].all()
+
+
+def test_single_incidents_leave_no_ward_unknown_for_having_none(city: Tracker, csv: Any) -> None:
+    lines = [f"00001,{month}-03,theft" for month in months("2025-01", 3)]
+    path = csv("i.csv", "ward,date,category", *lines)
+    city.import_incidents(path, today=TODAY, now=NOW)
+    assert city.carried(city.editions()[1]).table["known"].all()
+
+
+def test_a_wrong_boundary_file_can_be_replaced_when_asked(city: Tracker) -> None:
+    folder = city.store.root.parent
+    other = {**_NEW, "00009": ("Phường Đông hơn", 24, 40)}
+    with pytest.raises(StoreError) as there:
+        city.add_boundaries(_file(folder, "x.geojson", other), NEW, NOW)
+    assert there.value.reason == "edition_there"
+    city.add_boundaries(_file(folder, "x.geojson", other), NEW, NOW, replace_edition=True)
+    assert city.boundaries.names("2025-07-01")["name"]["00009"] == "Phường Đông hơn"
+    assert [edition.edition for edition in city.editions()] == ["2025-01-01", "2025-07-01"]
+
+
+def test_the_same_crosswalk_twice_changes_nothing(city: Tracker, csv: Any) -> None:
+    before = city.boundaries.kept_crosswalks()
+    assert city.add_crosswalk(csv("again.csv", *PAIRS), OLD, NEW, NOW) == before[0]
+    assert city.boundaries.kept_crosswalks() == before
+
+
+def test_a_ward_that_was_not_there_yet_cannot_be_designated(city: Tracker) -> None:
+    with pytest.raises(MoveRefused) as refused:
+        designate(city, "00009", date(2025, 3, 1), edition=NEW)
+    assert refused.value.reason == "edition_not_yet"
+
+
+def test_a_hotspot_of_a_ward_with_the_same_territory_is_shown_on_the_old_map(
+    city: Tracker,
+) -> None:
+    same = designate(city, "00005", date(2025, 9, 1))
+    merged = designate(city, "00001", date(2025, 9, 1))
+    then = city.view(city.snapshot(TODAY), "2025-01-01")
+    assert then.wards_of(same)["ward"].tolist() == ["00005"]
+    assert then.not_shown == (merged,)
+
+
+def test_the_same_area_is_not_listed_twice_across_the_change(counted: Tracker) -> None:
+    """00005 kept its territory; 00001 (Bến) is a part of the new 00001 (Sài) now."""
+    for ward in ("00005", "00001"):
+        designate(counted, ward, date(2025, 3, 1))
+    assert counted.cannot_be_proposed(["00001", "00005", "00009"], TODAY) == ["00001", "00005"]
+    written, refused = counted.propose(
+        ["00005", "00009"], 2027, TODAY, by="An", today=TODAY, now=NOW
+    )
+    assert [event.hotspot for event in written] == ["00009-2027"]
+    assert refused["00005"].reason == "ward_has_hotspot"
+    assert written[0].evidence["edition"] == "2025-07-01"
+
+
+def test_a_relapsed_area_is_proposed_again_as_the_hotspot_it_is(counted: Tracker) -> None:
+    name = designate(counted, "00005", date(2025, 3, 1))
+    transform(counted, name, date(2025, 4, 20))
+    counted.record(entry(name, E.RELAPSED, date(2026, 3, 1)), today=TODAY)
+    (written,), refused = counted.propose(["00005"], 2027, TODAY, by="An", today=TODAY, now=NOW)
+    assert (written.hotspot, refused) == (name, {})
+    assert counted.snapshot(TODAY).states[name].place.edition == "2025-01-01"
+
+
+def test_last_years_list_is_compared_with_whether_ranked_or_not(counted: Tracker) -> None:
+    designate(counted, "00003", date(2025, 3, 1))
+    compared = counted.compare(["00001"], 2026, TODAY)
+    assert (compared.new, compared.dropped) == (("00001",), ("00009",))
+
+
+def test_a_chain_of_three_editions_carries_and_tells_the_way(city: Tracker, csv: Any) -> None:
+    """From 1 March 2026 00001 and 00009 are one ward, 00010."""
+    folder = city.store.root.parent
+    newest = {"00010": ("Phường Mười", 0, 40), "00005": ("Phường Đảo", 40, 50)}
+    city.add_boundaries(_file(folder, "newest.geojson", newest), date(2026, 3, 1), NOW)
+    pairs = csv("p2.csv", "old_code,new_code", "00001,00010", "00009,00010", "00005,00005")
+    city.add_crosswalk(pairs, NEW, date(2026, 3, 1), NOW)
+    counts(city, csv("c.csv", "ward,month,category,count",
+                     *[f"{ward},2025-03,theft,10" for ward in _OLD]))  # fmt: skip
+    carried = city.carried(city.editions()[2])
+    theft = carried.table.query("category == 'theft'").set_index("ward")
+    assert theft["count"].to_dict() == pytest.approx({"00005": 10, "00010": 40})
+    assert theft["estimated"].sum() == 0  # what was divided in July is together again
+    lines = lineage_lines(city.lineage("00010", "2026-03-01"), texts("vi"))
+    assert len(lines) == 2
+    assert "Phường Sài + Phường Đông" in lines[0]
+    assert "Phường Bến + Phường Hai + Phường Chia + Phường Bốn" in lines[1]
+    name = designate(city, "00003", date(2025, 3, 1))
+    assert city.snapshot(TODAY).view.wards_of(name)[["ward", "share"]].values.tolist() == [
+        ["00010", 1.0]
+    ]
+
+
+def test_a_store_without_boundaries_has_no_wards_to_find(
+    tmp_path: Path, programme_text: str
+) -> None:
+    tracker = Tracker.open(tmp_path / "store", create=True)
+    tracker.add_programme(programme_text, NOW)
+    with pytest.raises(NotFound) as refused:
+        tracker.boundaries.find("Bến")
+    assert refused.value.reason == "no_boundaries"
     tracker.store.close()

@@ -919,7 +919,7 @@ def test_an_empty_store_has_an_empty_snapshot(small_city: Tracker) -> None:
 def test_a_proposal_keeps_the_numbers_it_was_made_on(demonstration_copy: Tracker) -> None:
     tracker = demonstration_copy
     table = tracker.selection(2027, DAY)
-    listed = {s.place.ward for s in tracker.snapshot(DAY).states.values() if s.place}
+    listed = set(tracker.snapshot(DAY).view.shown["ward"])
     wards = [ward for ward in table.index if ward not in listed][:2]
     written, refused = tracker.propose(wards, 2027, DAY, by="An", today=DAY, now=NOW)
     assert refused == {}
@@ -938,7 +938,7 @@ def test_a_ward_whose_hotspot_is_in_work_is_not_proposed(demonstration_copy: Tra
     assert place is not None
     written, refused = tracker.propose([place.ward], 2027, DAY, by="An", today=DAY, now=NOW)
     assert written == []
-    assert refused[place.ward].reason == "move_not_allowed"
+    assert refused[place.ward].reason == "ward_has_hotspot"
 
 
 def test_the_list_before_is_marked_in_the_ranking(demonstration: Tracker) -> None:
@@ -947,7 +947,7 @@ def test_the_list_before_is_marked_in_the_ranking(demonstration: Tracker) -> Non
     assert marked == demonstration.list_of(2025, DAY)
     assert len(marked) == 12
     chosen = list(table.index[:12])
-    comparison = demonstration.compare(table, chosen)
+    comparison = demonstration.compare(chosen, 2026, DAY)
     assert {*comparison.kept, *comparison.dropped} == marked
     assert {*comparison.kept, *comparison.new} == set(chosen)
 

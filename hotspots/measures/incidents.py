@@ -159,7 +159,7 @@ def clean_incidents(
         reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
     table["named"] = _once_per_value(_text(raw[column_of["category"]]), _key).to_numpy()
     accepted, rejected = reasons.split(table)
-    accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named", "edition"]])
+    accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named"]])
     return CleanedIncidents(accepted.drop(columns="named"), rejected)
 
 
@@ -254,7 +254,7 @@ def _read_edition(
 ) -> None:
     """Add the boundary edition that a row says its ward code belongs to."""
     table["edition"] = ""
-    if "edition" not in column_of:
+    if "edition" not in column_of or {"lon", "lat"} <= set(column_of):  # a point needs none
         return
     stated = _text(raw[column_of["edition"]])
     days = _once_per_value(stated, lambda text: _read_day(text, date.max)[0] if text else "")
@@ -335,6 +335,21 @@ def _key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
+def keys_on_edition(keys: pd.Series[int], editions: pd.Series[str]) -> np.ndarray:
+    """Return the keys of rows that name a ward: the same code on another edition is another row.
+
+    Parameters
+    ----------
+    keys : Series
+        From `clean_incidents`.
+    editions : Series
+        The boundary edition of each row, stated or found by its day.
+    """
+    both = pd.DataFrame({"key": keys.to_numpy(), "edition": editions.to_numpy(object)})
+    found: np.ndarray = pd.util.hash_pandas_object(both, index=False).to_numpy()
+    return found
+
+
 def _content_keys(content: pd.DataFrame) -> np.ndarray:
     """Return one number a row, from what it says and how often the file said it before.
 
@@ -342,10 +357,8 @@ def _content_keys(content: pd.DataFrame) -> np.ndarray:
     two equal rows gets another key than the first, and the same file gets the same keys again,
     also when its categories are mapped otherwise than before.
     """
-    stated = content["edition"].where(content["ward"].notna(), "")
-    ward = [f"{w}@{e}" if e else w for w, e in zip(content["ward"].fillna(""), stated, strict=True)]
-    plain = content.drop(columns="edition").assign(
-        lon=content["lon"].round(7), lat=content["lat"].round(7), ward=ward
+    plain = content.assign(
+        lon=content["lon"].round(7), lat=content["lat"].round(7), ward=content["ward"].fillna("")
     )
     first = pd.util.hash_pandas_object(plain, index=False)
     occurrence = first.groupby(first).cumcount()

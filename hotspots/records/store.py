@@ -129,8 +129,8 @@ class Store:
 
     # -- boundary editions
 
-    def add_edition(self, edition: Edition, now: datetime) -> None:
-        """Register an edition; one that real boundaries replace may be schematic only.
+    def add_edition(self, edition: Edition, now: datetime, *, replace: bool = False) -> None:
+        """Register an edition; a sketch gives way to real boundaries, these only when asked.
 
         Raises
         ------
@@ -143,11 +143,12 @@ class Store:
                 .mappings()
                 .one_or_none()
             )
-            if there is not None and not there["schematic"]:
+            if there is not None and not there["schematic"] and not replace:
                 raise StoreError(
                     "edition_there",
                     f"The store holds boundaries of edition {edition.edition} already "
-                    f"({there['source']}). Give another edition day.",
+                    f"({there['source']}). Give another edition day, or replace them with "
+                    "--replace.",
                     edition=edition.edition,
                     source=there["source"],
                 )

@@ -77,6 +77,7 @@ class Page:
     table: Cells | None
     sections: tuple[Section, ...]
     head: str
+    remarks: tuple[str, ...] = ()
     on_one: bool = False
     """Whether the report is on one ward or hotspot: then that comes first and the map after it."""
 

@@ -57,6 +57,8 @@ def _old_part(part: Part, say: Texts) -> str:
 
 
 def _new_part(part: Part, say: Texts) -> str:
+    if not part.code:
+        return say("lineage.lost", share=share_words(part.share, part.basis, say))
     name = say.ward(part.kind, part.name)
     if part.whole:
         return say("lineage.wholly", ward=name)
@@ -82,6 +84,10 @@ def crosswalk_lines(found: Mapping[str, Any], say: Texts) -> list[str]:
         lines.append(say("crosswalk.estimated", count=weighed, bases=bases))
     if behind:
         lines.append(say("crosswalk.behind", count=len(behind), wards=_wards(behind, len(behind))))
+    if found["without_old_code"]:
+        codes = _codes(found["without_old_code"])
+        count = len(found["without_old_code"])
+        lines.append(say("crosswalk.without_old_code", count=count, codes=codes))
     if found["set_aside"]:
         lines.append(say("crosswalk.set_aside", count=found["set_aside"]))
     missing = found["without_boundary"]
@@ -89,7 +95,7 @@ def crosswalk_lines(found: Mapping[str, Any], say: Texts) -> list[str]:
         lines.append(say("crosswalk.no_boundary", count=len(missing), wards=_wards(missing)))
     for name in ("old_without_pair", "new_without_pair"):
         if found[name]:
-            codes = ", ".join(found[name][:_MOST_NAMED])
+            codes = _codes(found[name])
             lines.append(say(f"crosswalk.{name}", count=len(found[name]), codes=codes))
     if found["other_names"]:
         code, given, there = found["other_names"][0]
@@ -106,6 +112,11 @@ def crosswalk_lines(found: Mapping[str, Any], say: Texts) -> list[str]:
 
 
 _MOST_NAMED = 8
+
+
+def _codes(found: Sequence[str]) -> str:
+    shown = ", ".join(found[:_MOST_NAMED])
+    return shown if len(found) <= _MOST_NAMED else f"{shown}, …"
 
 
 def _wards(found: Sequence[Sequence[str]], most: int = _MOST_NAMED) -> str:

@@ -20,7 +20,7 @@ from hotspots.reports.charts import (
 from hotspots.reports.colours import STAGE_STYLE, VERDICT_STYLE
 from hotspots.reports.html import Card, Cells, MapDrawing, Page, Section
 from hotspots.reports.lineage import lineage_lines
-from hotspots.snapshot import HotspotFile, Snapshot, WardFile
+from hotspots.snapshot import HotspotFile, Lineage, Snapshot, WardFile
 from hotspots.text import Texts
 
 
@@ -38,6 +38,30 @@ def edition_line(snapshot: Snapshot, say: Texts) -> str:
         return ""
     day = date.fromisoformat(snapshot.edition.edition)
     return say("app.edition" if snapshot.edition_valid else "app.edition_early", edition=day)
+
+
+def counts_end_line(
+    monthly: pd.DataFrame, lineage: Lineage, snapshot: Snapshot, say: Texts
+) -> str | None:
+    """Return where a ward's complete counts end because newer ones stand on newer wards."""
+    months = monthly.loc[monthly["known"], "month"]
+    later = {step.edition for step in lineage.after}
+    later |= set() if snapshot.edition is None else {snapshot.edition.edition}
+    passed = [day for day in later if lineage.edition < day <= snapshot.as_of.isoformat()]
+    if not len(months) or not any(months.max() < day[:7] for day in passed):
+        return None
+    return say("overview.counts_end", last=say.month(months.max()))
+
+
+def not_measured_lines(snapshot: Snapshot, say: Texts) -> list[str]:
+    """Return one line for each reason why watched hotspots could not be measured."""
+    by_reason: dict[str, list[str]] = {}
+    for name, error in snapshot.not_measured.items():
+        by_reason.setdefault(say.error(error), []).append(f"{snapshot.row(name)['name']} ({name})")
+    return [
+        say("overview.not_measured", count=len(names), names=", ".join(names), problem=problem)
+        for problem, names in by_reason.items()
+    ]
 
 
 def programme_page(
@@ -65,6 +89,7 @@ def programme_page(
         say,
         figures=tuple(figures),
         table=hotspot_table(snapshot, ordered, say),
+        remarks=tuple(not_measured_lines(snapshot, say)),
         sections=tuple(_section(snapshot, files[name], say) for name in ordered),
     )
 
@@ -232,6 +257,11 @@ def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
     if file.lineage is not None and file.state.place is not None:
         facts.append((say("column.edition"), say.day(date.fromisoformat(file.lineage.edition))))
         sentences = [*lineage_lines(file.lineage, say), *sentences]
+        ends = counts_end_line(file.monthly, file.lineage, snapshot, say)
+        sentences += [] if ends is None else [ends]
+    error = snapshot.not_measured.get(name)
+    if error is not None:
+        sentences.append(say("overview.at_risk_problem", problem=say.error(error)))
     drawn = ""
     if not file.monthly.empty:
         drawn = svg(monthly_chart(file.monthly, file.events, say, 170, file.breaks), 380)
@@ -282,6 +312,7 @@ def _page(
     figures: tuple[tuple[str, str], ...],
     table: Cells,
     sections: tuple[Section, ...],
+    remarks: tuple[str, ...] = (),
     cards: bool = True,
 ) -> Page:
     lines = [say("report.made_on", day=made_on), say("report.as_of", day=snapshot.as_of)]
@@ -298,6 +329,7 @@ def _page(
         drawings=drawings,
         table=table,
         sections=sections,
+        remarks=remarks,
         on_one=not cards,
         head=say("report.head", count=str(snapshot.head.count), hash=snapshot.head.hash),
     )

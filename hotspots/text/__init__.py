@@ -6,6 +6,7 @@ calculations give codes and numbers, never sentences.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -19,6 +20,8 @@ LANGUAGES = ("vi", "en")
 _SHARES = frozenset({"share", "margin"})
 _RATIOS = frozenset({"ratio", "factor", "times_median"})
 _MONTHS = frozenset({"until", "last", "expected"})
+_EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST_ROWS = 20
 _YEARS = frozenset({"year", "years", "plan_year"})
 
@@ -134,6 +137,11 @@ class Texts:
             return shown if len(value) <= _MOST_ROWS else f"{shown}; …"
         if name in _MONTHS and isinstance(value, str):
             return self.month(value)
+        if name in _EDITIONS and isinstance(value, str):
+            return ", ".join(
+                self.day(date.fromisoformat(part)) if _ISO_DAY.fullmatch(part) else part
+                for part in value.split(", ")
+            )
         group = {"event": "event", "status": "status", "allowed": "event"}.get(name)
         if group is None:
             return value

@@ -21,7 +21,13 @@ from hotspots.programme.plan import Programme
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import Cells
 from hotspots.reports.lineage import lineage_lines
-from hotspots.reports.pages import edition_line, notices, target_card
+from hotspots.reports.pages import (
+    counts_end_line,
+    edition_line,
+    not_measured_lines,
+    notices,
+    target_card,
+)
 from hotspots.snapshot import Lineage, Snapshot
 from hotspots.text import LANGUAGES, Texts
 from hotspots.ui import session
@@ -198,12 +204,17 @@ def reasons(sentences: Iterable[str]) -> None:
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences))
 
 
-def counts_end(monthly: pd.DataFrame, edition: str, say: Texts) -> None:
+def counts_end(monthly: pd.DataFrame, found: Lineage, snapshot: Snapshot, say: Texts) -> None:
     """Say where a ward's series ends because newer counts stand on newer boundaries."""
-    later = [item.edition for item in session.tracker().editions() if item.edition > edition]
-    last = str(monthly.loc[monthly["known"], "month"].max())
-    if later and last < later[0][:7]:
-        st.caption(say("overview.counts_end", last=say.month(last)))
+    line = counts_end_line(monthly, found, snapshot, say)
+    if line is not None:
+        st.caption(line)
+
+
+def not_measured(snapshot: Snapshot, say: Texts) -> None:
+    """Name the watched hotspots whose risk could not be measured, with the reason."""
+    for line in not_measured_lines(snapshot, say):
+        st.warning(plain(line))
 
 
 def lineage(found: Lineage, say: Texts) -> None:

@@ -106,16 +106,21 @@ def test_whole_numbers_stay_whole_and_keep_each_wards_total(
 def test_a_chain_carries_as_its_steps_do_and_estimates_no_more(
     first: Crosswalk, second: Crosswalk, counts: pd.DataFrame
 ) -> None:
+    """It carries more only where the second change puts unknown parts together again."""
     step = carry(counts, first)
     by_steps = carry(step.counts.drop(columns="estimated_share"), second)
     at_once = carry(counts, compose(first, second))
-    assert _cells(at_once.counts) == pytest.approx(_cells(by_steps.counts), abs=1e-9)
+    here, there = _cells(at_once.counts), _cells(by_steps.counts)
+    assert all(here[cell] >= value - 1e-9 for cell, value in there.items())
+    if not first.cannot_be_carried():
+        assert here == pytest.approx(there, abs=1e-9)
     more = _cells(by_steps.counts, "estimated")
-    assert all(
-        value <= more[cell] + 1e-9 for cell, value in _cells(at_once.counts, "estimated").items()
-    )
+    for cell, value in _cells(at_once.counts, "estimated").items():
+        assert value <= more.get(cell, 0) + 1e-9
     behind = step.not_carried["count"].sum() + by_steps.not_carried["count"].sum()
-    assert at_once.not_carried["count"].sum() == pytest.approx(behind, abs=1e-9)
+    assert at_once.not_carried["count"].sum() <= behind + 1e-9
+    total = at_once.counts["count"].sum() + at_once.not_carried["count"].sum()
+    assert total == pytest.approx(counts["count"].sum(), abs=1e-9)
 
 
 @settings(deadline=None)
@@ -174,6 +179,28 @@ def test_a_divided_ward_without_weights_is_named_and_not_spread() -> None:
 def test_a_ward_of_which_a_part_never_reported_is_incomplete() -> None:
     crosswalk = make_crosswalk(MIDDLE, NEW, [("A", "X", 1), ("B", "X", 1), ("C", "Y", 1)])
     assert crosswalk.incomplete({"A", "C"}) == ("X",)
+
+
+def test_a_chain_remembers_what_its_middle_does_not_know() -> None:
+    """N is on no second list, so a part of A is lost; Q comes from nowhere, so X lacks a part."""
+    first = make_crosswalk(OLD, MIDDLE, [("A", "M", 0.6), ("A", "N", 0.4), ("B", "P", 1)])
+    second = make_crosswalk(MIDDLE, NEW, [("M", "Y", 1), ("P", "X", 1), ("Q", "X", 1)])
+    chain = compose(first, second)
+    carried = carry(pd.DataFrame({"ward": ["A", "B"], "count": [10, 5]}), chain)
+    assert carried.counts[["ward", "count"]].values.tolist() == [["X", 5], ["Y", 6]]
+    assert carried.not_carried.values.tolist() == [["A", 4, "no_pair"]]
+    assert chain.incomplete({"A", "B"}) == ("X",)
+    assert complete_backward(chain) == ("B",)
+    assert chain.relations()["A"] != "successor"
+    assert chain.children("A")["part"].all()
+    assert chain.cannot_be_carried() == ("A",)
+
+
+def test_unknown_parts_that_are_put_together_again_are_known() -> None:
+    first = make_crosswalk(OLD, MIDDLE, [("A", "M", NAN), ("A", "N", NAN)])
+    second = make_crosswalk(MIDDLE, NEW, [("M", "X", 1), ("N", "X", 1)])
+    carried = carry(pd.DataFrame({"ward": ["A"], "count": [10]}), compose(first, second))
+    assert carried.counts[["ward", "count", "estimated"]].values.tolist() == [["X", 10, 0]]
 
 
 def test_the_largest_remainder_goes_to_the_lowest_code_on_ties() -> None:

@@ -104,7 +104,7 @@ def test_all_bad_rows_are_named_not_the_first(four_units: gpd.GeoDataFrame, tmp_
         (4, "blank_code"),
         (4, "blank_name"),
     ]
-    assert "row 2 (00001) repeats a code: first in row 1" in str(error)
+    assert "row 2 (00001) repeats a code: #1" in str(error)
 
 
 def test_a_crs_is_asked_for_and_must_not_contradict(

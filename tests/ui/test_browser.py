@@ -161,7 +161,7 @@ def test_a_code_is_the_ward_of_its_time_on_every_page(
         expect(panel.get_by_text("Phường Sài Gòn", exact=True)).to_have_count(0)
         click_ward(page, "26740")
         expect(panel.get_by_text("Phường Bến Nghé", exact=True)).to_be_visible()
-        expect(page.get_by_text("nay thuộc: Phường Sài Gòn, trọn vẹn")).to_be_visible()
+        expect(page.get_by_text("về sau thuộc: Phường Sài Gòn, trọn vẹn")).to_be_visible()
 
         page.get_by_role("button", name=say("overview.open_file")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(say("page.hotspot"))

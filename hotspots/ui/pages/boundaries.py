@@ -18,7 +18,7 @@ from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
 
-_MOST_FOUND = 12
+_MOST_FOUND = 60
 
 
 def show() -> None:
@@ -29,11 +29,11 @@ def show() -> None:
     if snapshot.edition is None:
         st.info(say("error.no_boundaries"))
         return
+    _find(say)
     _editions(say)
     for kept in session.tracker().boundaries.kept_crosswalks():
         _crosswalk(kept, say)
     _carried(snapshot, say)
-    _find(say)
 
 
 def _editions(say: Texts) -> None:

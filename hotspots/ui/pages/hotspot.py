@@ -27,7 +27,7 @@ def show() -> None:
     st.session_state["record.hotspot"] = chosen
     file = session.tracker().hotspot(chosen, snapshot.as_of)
     _facts(file, snapshot, say)
-    _counts(file, say)
+    _counts(file, snapshot, say)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader(say("hotspot.timeline"))
@@ -64,7 +64,7 @@ def _facts(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
         st.caption(widgets.plain(f"{say('hotspot.kinds')}: {'; '.join(named)}"))
 
 
-def _counts(file: HotspotFile, say: Texts) -> None:
+def _counts(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     st.subheader(say("hotspot.counts"))
     if file.monthly.empty:
         st.info(say("overview.no_counts"))
@@ -73,7 +73,23 @@ def _counts(file: HotspotFile, say: Texts) -> None:
     st.altair_chart(chart, width="stretch", theme=None)
     st.caption(say("hotspot.counts_note"))
     if file.lineage is not None:
-        widgets.counts_end(file.monthly, file.lineage.edition, say)
+        widgets.counts_end(file.monthly, file.lineage, snapshot, say)
+    _today(file, snapshot, say)
+
+
+def _today(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
+    """Offer the counts of the wards of today in which an older ward lies."""
+    place = file.state.place
+    if place is None or snapshot.view is None or place.edition == snapshot.view.edition.edition:
+        return
+    tracker = session.tracker()
+    names = tracker.boundaries.names(snapshot.view.edition.edition)
+    for ward in snapshot.view.wards_of(file.state.hotspot)["ward"]:
+        monthly = tracker.monthly(ward, snapshot.as_of)
+        name = say.ward(names.loc[ward, "kind"], names.loc[ward, "name"])
+        with st.expander(say("hotspot.ward_today", ward=widgets.plain(name))):
+            chart = monthly_chart(monthly, (), say, breaks=tracker.breaks(monthly))
+            st.altair_chart(chart, width="stretch", theme=None)
 
 
 def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:

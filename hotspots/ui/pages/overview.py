@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,13 +118,16 @@ def _details(view: MapView, snapshot: Snapshot, say: Texts) -> dict[str, str]:
         if np.isfinite(row["p6"]):
             line += f" · {say('column.p6')}: {say.percent(row['p6'], 0)}"
         if not own:
-            line += f" · {_part_words(row['name'], share, say)}"
+            line += f" · {_part_words(row, share, view, say)}"
         details[ward] = f"{details[ward]}; {line}" if ward in details else line
     return details
 
 
-def _part_words(name: str, share: float, say: Texts) -> str:
-    """Say that a hotspot was designated on an older ward, and how much of it lies here."""
+def _part_words(row: Mapping[str, Any], share: float, view: MapView, say: Texts) -> str:
+    """Say that a hotspot was designated on another ward, and how much of it lies here."""
+    name = row["name"]
+    if row["edition"] > view.edition.edition:
+        return say("overview.same_territory", ward=name)
     if share == 1:
         return say("overview.old_whole", ward=name)
     if np.isnan(share):
@@ -133,7 +138,9 @@ def _part_words(name: str, share: float, say: Texts) -> str:
 def _elsewhere(view: MapView, snapshot: Snapshot, say: Texts) -> None:
     """Name the hotspots that cannot be shown on these boundaries."""
     if view.not_shown:
-        names = ", ".join(snapshot.hotspots.loc[list(view.not_shown), "name"].head(12))
+        shown = list(view.not_shown)[:12]
+        names = ", ".join(f"{snapshot.row(name)['name']} ({name})" for name in shown)
+        names += ", …" if len(view.not_shown) > len(shown) else ""
         line = say("overview.other_edition", count=len(view.not_shown), names=names)
         st.caption(widgets.plain(line))
 
@@ -152,12 +159,13 @@ def _at_risk(snapshot: Snapshot, say: Texts) -> None:
         problem = say.error(snapshot.risk_problem)
         st.info(widgets.plain(say("overview.at_risk_problem", problem=problem)))
         return
+    widgets.not_measured(snapshot, say)
     watched = snapshot.hotspots.dropna(subset=["p6"]).sort_values("p6", ascending=False)
     if watched.empty:
         st.info(say("overview.at_risk_nobody"))
         return
     alarmed = watched[watched["alarm"] != "none"]
-    if alarmed.empty:
+    if alarmed.empty and not snapshot.not_measured:
         st.success(say("overview.at_risk_none"))
     columns = st.columns(3)
     for number, (hotspot, row) in enumerate(alarmed.head(6).iterrows()):
@@ -207,17 +215,19 @@ def _ward_panel(ward: str, view: MapView, snapshot: Snapshot, say: Texts) -> Non
     if here.empty:
         st.info(say("overview.not_hotspot"))
     for hotspot, _, share, own in here.itertuples(index=False):
-        _hotspot_card(hotspot, None if own else share, snapshot, say)
+        _hotspot_card(hotspot, None if own else share, view, snapshot, say)
     _counts(ward, list(here.loc[here["own"], "hotspot"]), view, snapshot, say)
     widgets.lineage(session.tracker().lineage(ward, view.edition.edition), say)
 
 
-def _hotspot_card(hotspot: str, share: float | None, snapshot: Snapshot, say: Texts) -> None:
-    """Show a hotspot; with a share, one that was designated on an older ward."""
-    row = snapshot.hotspots.loc[hotspot]
+def _hotspot_card(
+    hotspot: str, share: float | None, view: MapView, snapshot: Snapshot, say: Texts
+) -> None:
+    """Show a hotspot; with a share, one that was designated on another ward."""
+    row = snapshot.row(hotspot)
     with st.container(border=True):
         if share is not None:
-            st.caption(widgets.plain(_part_words(row["name"], share, say)))
+            st.caption(widgets.plain(_part_words(row, share, view, say)))
         st.markdown(f"**{say('status.' + row['status'])}** · {say.day(row['since'])}")
         year = "–" if pd.isna(row["plan_year"]) else str(int(row["plan_year"]))
         lines = [f"{say('column.id')}: {hotspot}", f"{say('column.plan_year')}: {year}"]
@@ -258,7 +268,7 @@ def _counts(ward: str, hotspots: list[str], view: MapView, snapshot: Snapshot, s
     ]
     chart = monthly_chart(monthly, events, say, breaks=tracker.breaks(monthly))
     st.altair_chart(chart, width="stretch", theme=None)
-    widgets.counts_end(monthly, view.edition.edition, say)
+    widgets.counts_end(monthly, tracker.lineage(ward, view.edition.edition), snapshot, say)
 
 
 def _trends(snapshot: Snapshot, say: Texts) -> None:

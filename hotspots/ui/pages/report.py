@@ -59,7 +59,10 @@ def _which(kind: str, snapshot: Snapshot, say: Texts) -> str | None:
     if not names:
         st.info(empty)
         return None
-    return widgets.choose(f"report.{kind}", say("report.choose"), list(names), names.__getitem__)
+    # On other boundaries a code is another ward, so its choice is remembered apart.
+    edition = snapshot.edition.edition if kind == "ward" and snapshot.edition else ""
+    field = f"report.{kind}:{edition}"
+    return widgets.choose(field, say("report.choose"), list(names), names.__getitem__)
 
 
 def _ward_names(snapshot: Snapshot) -> dict[str, str]:

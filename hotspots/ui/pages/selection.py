@@ -42,8 +42,8 @@ def show() -> None:
         chosen = _pick(table, year, count, snapshot, say)
     with right:
         st.subheader(say("selection.map"))
-        _map(table, chosen, snapshot, say)
-        _compare(table, chosen, say)
+        _map(table, chosen, year, snapshot, say)
+        _compare(chosen, year, snapshot, say)
     _reasons(table, chosen, say)
     _propose(table, chosen, year, snapshot, say)
 
@@ -81,7 +81,7 @@ def _pick(table: pd.DataFrame, year: int, count: int, snapshot: Snapshot, say: T
         "mean36": say("column.mean36"),
         "stage": say("column.status"),
     }
-    place = f"{year}:{count}:{snapshot.as_of}"
+    place = f"{year}:{count}:{snapshot.as_of}:{snapshot.edition.edition}"
     key = f"selection.editor:{place}:{say.language}"
     kept, start = f"selection.kept:{place}", f"selection.start:{place}"
     if key not in st.session_state:
@@ -120,13 +120,13 @@ def _pick(table: pd.DataFrame, year: int, count: int, snapshot: Snapshot, say: T
     return chosen
 
 
-def _map(table: pd.DataFrame, chosen: list[str], snapshot: Snapshot, say: Texts) -> None:
+def _map(table: pd.DataFrame, chosen: list[str], year: int, snapshot: Snapshot, say: Texts) -> None:
     classes = (
         MapClass("chosen", say("selection.chosen"), "#0b4f8a", ""),
         MapClass("dropped", say("selection.dropped"), STAGE_STYLE["in_work"].colour, "–"),
         MapClass("not", say("selection.not_chosen"), STAGE_STYLE["not_listed"].colour, ""),
     )
-    dropped = set(table.index[table["in_last_year"]]) - set(chosen)
+    dropped = session.tracker().list_of(year - 1, snapshot.as_of) - set(chosen)
     values = dict.fromkeys(dropped, "dropped") | dict.fromkeys(chosen, "chosen")
     details = {
         str(code): f"{say('column.rank')} {rank} · {say('column.score')} {say.number(score)}"
@@ -145,12 +145,13 @@ def _map(table: pd.DataFrame, chosen: list[str], snapshot: Snapshot, say: Texts)
     )
 
 
-def _compare(table: pd.DataFrame, chosen: list[str], say: Texts) -> None:
+def _compare(chosen: list[str], year: int, snapshot: Snapshot, say: Texts) -> None:
     st.markdown(f"**{say('selection.compare')}**")
-    compared = session.tracker().compare(table, chosen)
+    compared = session.tracker().compare(chosen, year, snapshot.as_of)
+    names = session.tracker().boundaries.names(snapshot.edition.edition)["name"]
     for part in ("kept", "new", "dropped"):
         wards = getattr(compared, part)
-        named = ", ".join(table.loc[code, "name"] for code in wards if code in table.index)
+        named = ", ".join(names.get(code, code) for code in wards)
         label = say(f"selection.{part}")
         st.markdown(f"{label} ({len(wards)}): {widgets.plain(named) or '–'}")
 
