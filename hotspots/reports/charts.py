@@ -61,7 +61,7 @@ def monthly_chart(
             ],
         )
     )
-    layers = [bars, *_break_layers(breaks, height, say), *_event_layers(events, totals, say)]
+    layers = [bars, *_break_layers(breaks, say), *_event_layers(events, totals, say)]
     return _framed(alt.layer(*layers).resolve_scale(color="independent"), height=height)
 
 
@@ -113,7 +113,7 @@ def _part_colour(totals: pd.DataFrame, say: Texts) -> alt.Color:
     return alt.Color("part:N", scale=scale, legend=legend if len(keys) > 1 else None)
 
 
-def _break_layers(breaks: Sequence[date], height: int, say: Texts) -> list[alt.Chart]:
+def _break_layers(breaks: Sequence[date], say: Texts) -> list[alt.Chart]:
     """Draw a line where new boundaries came into force, named at its foot: events at the top."""
     if not breaks:
         return []
@@ -124,10 +124,10 @@ def _break_layers(breaks: Sequence[date], height: int, say: Texts) -> list[alt.C
         }
     )
     base = alt.Chart(table).encode(x="day:T", tooltip=alt.Tooltip("label:N", title=None))
-    style: dict[str, Any] = {"angle": 270, "align": "left", "dy": -7, "fontSize": 10.5}
+    style: dict[str, Any] = {"angle": 270, "align": "left", "dx": 4, "dy": -7, "fontSize": 10.5}
     words = base.mark_text(**style, fontStyle="italic", color="#5a2ca0")
     halo = base.mark_text(**style, stroke="white", strokeWidth=4)
-    foot = alt.value(height - 4)
+    foot = alt.value("height")  # of the plot: a legend takes of what was asked for
     return [
         base.mark_rule(color="#5a2ca0", strokeWidth=2, strokeDash=[5, 3]),
         halo.encode(text="label:N", y=foot),
