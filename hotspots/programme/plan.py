@@ -60,7 +60,11 @@ class Category:
 
 @dataclass(frozen=True)
 class Programme:
-    """One programme, checked. `source` is the text it was read from."""
+    """One programme, checked. `source` is the text it was read from.
+
+    With `approval_required`, an event that changes a status counts once a second person has
+    approved it; without, one person works alone and every event counts at once.
+    """
 
     code: str
     name: Label
@@ -70,6 +74,7 @@ class Programme:
     categories: Mapping[str, Category]
     watch_months: int
     relapse: RelapseRule
+    approval_required: bool
     source: str
 
     @property
@@ -185,6 +190,7 @@ def _programme(data: Mapping[str, object], text: str, problems: _Problems) -> Pr
         categories=_categories(problems.table(data, "categories"), kinds, problems),
         watch_months=problems.whole(problems.table(data, "watch"), "months", 1, 60, "watch."),
         relapse=_relapse_rule(problems.table(data, "relapse"), problems),
+        approval_required=_approval_required(data.get("approval", {}), problems),
         source=text,
     )
 
@@ -235,3 +241,10 @@ def _relapse_rule(table: Mapping[str, object], problems: _Problems) -> RelapseRu
         threshold=threshold,
         test_months=problems.wholes(table.get("test_months"), "relapse.test_months", 1, 12),
     )
+
+
+def _approval_required(table: object, problems: _Problems) -> bool:
+    """Read whether a second person must approve; a file that does not say so wants it."""
+    required = table.get("required", True) if isinstance(table, dict) else None
+    problems.check(isinstance(required, bool), "approval.required: true or false is needed")
+    return required is not False

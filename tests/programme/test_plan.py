@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotspots.errors import ProgrammeError
-from hotspots.programme.plan import Programme, read_programme
+from hotspots.programme.plan import read_programme
 
+SHIPPED = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 GOOD = """
 code = "x"
 years = [2025, 2024, 2025]
@@ -31,13 +33,15 @@ def problems(text: str) -> str:
     return str(refused.value)
 
 
-def test_the_shipped_programme_reads(programme: Programme) -> None:
+def test_the_shipped_programme_reads() -> None:
+    programme = read_programme(SHIPPED.read_text("utf-8"))
     assert programme.years[0] == 2021
     # DOMAIN: at least 60 % transformed, at least 85 % without relapse (yearly plans of the cities).
     assert (programme.targets.transformed, programme.targets.not_relapsed) == (0.60, 0.85)
     assert set(programme.kinds) == {1, 2, 3, 4}
     assert programme.weights["homicide_assault"] == 5.0
     assert programme.kinds[4].of("vi") == "Ma túy"
+    assert programme.approval_required
 
 
 def test_a_good_file_is_read_with_its_years_in_order() -> None:
@@ -101,11 +105,33 @@ def test_an_empty_file_is_told_everything_it_lacks() -> None:
         assert f"{named}:" in found
 
 
+@pytest.mark.parametrize(
+    ("line", "required"),
+    [
+        ("", True),
+        ("approval = {}", True),
+        ("approval = {required = true}", True),
+        ("approval = {required = false}", False),
+    ],
+)
+def test_a_second_person_approves_unless_the_file_says_otherwise(line: str, required: bool) -> None:
+    assert read_programme(GOOD + line).approval_required is required
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["approval = false", "approval = []", 'approval = {required = "no"}', "approval.required = 0"],
+)
+def test_what_is_not_plainly_said_about_approval_is_refused(line: str) -> None:
+    assert "approval.required: true or false" in problems(GOOD + line)
+
+
 def test_a_threshold_may_stand_in_place_of_a_quantile() -> None:
     rule = read_programme(GOOD.replace("quantile = 0.9", "threshold = 120.5")).relapse
     assert (rule.threshold, rule.quantile) == (120.5, None)
 
 
+KEYS = ["vi", "en", "months", "kinds", "1", "rule", "required"]
 SCALARS = st.one_of(
     st.booleans(), st.integers(-5, 3000), st.floats(), st.text(st.characters(codec="ascii"))
 )
@@ -113,13 +139,13 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["vi", "en", "months", "kinds", "1", "rule"]), inner),
+        st.dictionaries(st.sampled_from(KEYS), inner),
     ),
     max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.sampled_from(list(tomllib.loads(GOOD))), VALUES))
+@given(st.dictionaries(st.sampled_from([*tomllib.loads(GOOD), "approval"]), VALUES))
 def test_any_value_in_any_place_is_read_or_named_and_never_crashes(broken: dict[str, Any]) -> None:
     try:
         read_programme(_toml(tomllib.loads(GOOD) | broken))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hotspots.errors import MoveRefused
 from hotspots.programme.status import (
+    DECISIONS,
     MOVES,
     STAGES,
     Event,
@@ -127,7 +128,7 @@ def test_the_moves_are_those_of_the_drawn_table() -> None:
 
 
 @pytest.mark.parametrize("before", Status)
-@pytest.mark.parametrize("kind", [kind for kind in E if kind is not E.CORRECTED])
+@pytest.mark.parametrize("kind", sorted(set(E) - DECISIONS - {E.CORRECTED}))
 def test_every_pair_of_status_and_event_is_moved_or_refused(before: Status, kind: E) -> None:
     events = history(*WAY_TO[before])
     number = len(events) + 1
@@ -314,10 +315,11 @@ def test_a_correction_needs_an_event_of_the_hotspot_and_a_reason() -> None:
     assert refused.value.reason == "correction_without_reason"
 
 
-def test_an_event_cannot_be_corrected_into_a_correction() -> None:
+@pytest.mark.parametrize("kind", sorted(DECISIONS | {E.CORRECTED}))
+def test_an_event_cannot_be_corrected_into_a_correction_or_a_decision(kind: E) -> None:
     events = history(E.DESIGNATED)
     with pytest.raises(MoveRefused):
-        check_move(events, correction(2, events[0], START, corrected_type=E.CORRECTED))
+        check_move(events, correction(2, events[0], START, corrected_type=kind))
 
 
 def test_a_hotspot_whose_only_event_was_struck_begins_anew_with_its_ward() -> None:
