@@ -54,3 +54,7 @@ class NotFound(HotspotsError):  # noqa: N818 - the word of the trade
 
 class CannotMeasure(HotspotsError):  # noqa: N818 - an answer, not a failure
     """The data do not allow this measure yet; the reason says what is missing."""
+
+
+class NotAllowed(HotspotsError):  # noqa: N818 - the word of the trade
+    """Something that this person, or this session of theirs, may not do."""

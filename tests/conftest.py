@@ -1,20 +1,28 @@
-"""What the tests share: the shipped programme, a city of four wards, the demonstration city."""
+"""What the tests share: databases, the shipped programme, a small city, the demonstration."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import geopandas as gpd
+import psycopg
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from shapely import box
 
 from hotspots import demonstration as demonstration_city
 from hotspots.programme.plan import Programme, read_programme
+from hotspots.records.database import Database
+from hotspots.records.store import Store
 from hotspots.tracker import Tracker
 
 REPOSITORY = Path(__file__).parents[1]
@@ -41,9 +49,158 @@ def pytest_runtest_makereport() -> Iterator[None]:
     return report
 
 
+# -- databases
+
+
+@dataclass(frozen=True)
+class PostgresqlServer:
+    """A PostgreSQL of the tests' own, on loopback, with a password, gone after the tests."""
+
+    port: int
+    password: str
+    folder: Path
+
+    def url(self, database: str) -> str:
+        user = f"hotspots:{self.password}@127.0.0.1:{self.port}"
+        return f"postgresql+psycopg://{user}/{database}"
+
+    def run(self, statement: str) -> None:
+        """Run one statement outside any transaction, in the database `postgres`."""
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="hotspots",
+            password=self.password,
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+
+def _postgresql_programs() -> Path | None:
+    """Where `initdb` and `pg_ctl` are: on the path, or where Debian puts them."""
+    found = shutil.which("pg_ctl")
+    folders = [Path(found).parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    programs = ("initdb", "pg_ctl")
+    return next((f for f in folders if all((f / name).exists() for name in programs)), None)
+
+
+def _as_ordinary_user() -> tuple[str, list[str]] | None:
+    """Who PostgreSQL runs as, and how: it refuses root."""
+    if os.geteuid() != 0:
+        return "", []
+    for name in ("postgres", "nobody"):
+        known = subprocess.run(["id", name], capture_output=True, check=False).returncode == 0
+        if known and shutil.which("runuser"):
+            return name, ["runuser", "-u", name, "--"]
+    return None
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    programs = _postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (apt install postgresql)")
+    ordinary = _as_ordinary_user()
+    if ordinary is None:
+        pytest.skip("PostgreSQL does not run as root, and runuser is not there to be another")
+    user, as_user = ordinary
+    folder = Path(tempfile.mkdtemp(prefix="hotspots-postgresql-"))
+    secret = folder / "password"
+    password = secrets.token_hex(8)
+    secret.write_text(password)
+    if user:
+        shutil.chown(folder, user)
+        shutil.chown(secret, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(program: str, *options: str) -> None:
+        command = [*as_user, str(programs / program), "-D", str(folder / "data"), *options]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    # The password file is read, so this machine's other users do not get in.
+    access = ["--username=hotspots", "--auth=scram-sha-256", f"--pwfile={secret}"]
+    run("initdb", *access, "--encoding=UTF8", "--locale=C", "--no-sync")
+    settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=''"]
+    options = " ".join(f"-c {setting}" for setting in [*settings, "fsync=off"])
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        server = PostgresqlServer(port, password, folder)
+        server.run("CREATE DATABASE empty_store")
+        Database.open(server.url("empty_store")).close()  # a copy of it is quicker to make
+        yield server
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """The address of a new database, as empty as PostgreSQL makes it."""
+    yield from _new_database(postgresql_server, "template0")
+
+
+@pytest.fixture
+def postgresql_store_url(
+    postgresql_server: PostgresqlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of a new store on PostgreSQL with its tables; its cache is the test's own."""
+    monkeypatch.setenv("HOTSPOTS_CACHE", str(tmp_path / "cache"))
+    yield from _new_database(postgresql_server, "empty_store")
+
+
+@pytest.fixture
+def another_postgresql_store_url(
+    postgresql_server: PostgresqlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of a second new store on PostgreSQL."""
+    monkeypatch.setenv("HOTSPOTS_CACHE", str(tmp_path / "cache"))
+    yield from _new_database(postgresql_server, "empty_store")
+
+
+def _new_database(server: PostgresqlServer, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store of its own can be made: a folder, and again a PostgreSQL database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store")
+    return str(request.getfixturevalue("postgresql_store_url"))
+
+
+@pytest.fixture
+def store(store_location: str) -> Iterator[Store]:
+    """An empty store on either database."""
+    opened = Store(store_location, create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(store: Store) -> Database:
+    """The database of an empty store, of either kind."""
+    return store.database
+
+
+# -- programme and city
+
+
 @pytest.fixture(scope="session")
 def programme_text() -> str:
-    return (REPOSITORY / "data" / "hcmc_programme.toml").read_text("utf-8")
+    """The shipped programme in single-user mode: what is recorded counts at once."""
+    text = (REPOSITORY / "data" / "hcmc_programme.toml").read_text("utf-8")
+    single = text.replace("required = true", "required = false")
+    assert single != text
+    return single
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +268,16 @@ def small_city(small_city_folder: Path, tmp_path: Path) -> Iterator[Tracker]:
 def demonstration_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demonstration city of seed 7 on 31 October 2026; a test that writes copies it."""
     folder = tmp_path_factory.mktemp("demonstration") / "store"
+    tracker = Tracker.open(folder, create=True)
+    demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7, accounts=False)
+    tracker.store.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def staffed_demonstration_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration city with its users and approvals; a test that writes copies it."""
+    folder = tmp_path_factory.mktemp("staffed") / "store"
     tracker = Tracker.open(folder, create=True)
     demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7)
     tracker.store.close()

@@ -25,7 +25,8 @@ def write_batch(store: Store, table: pd.DataFrame, *, kind: str, sha256: str) ->
 
 def read_batch(store: Store, batch: Batch, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a batch's rows; an empty batch gives an empty table."""
-    table: pd.DataFrame = pd.read_parquet(store.root / "incidents" / batch.file, columns=columns)
+    path = store.path("incidents", batch.file)
+    table: pd.DataFrame = pd.read_parquet(path, columns=columns)
     return table
 
 

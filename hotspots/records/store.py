@@ -1,7 +1,9 @@
-"""One store: a folder with the database, the boundary files and the incident files.
+"""One store: its database, and the files of boundaries, crosswalks and incidents.
 
-Files are written under another name, then renamed, and exist for readers only once the database
-names them; so nothing is ever half there.
+With SQLite the files lie in the store's folder; they are written under another name, then renamed.
+With PostgreSQL they lie in the database, and a copy in a cache folder of this machine is what gets
+read. Either way a file exists for readers only once the database names it; so nothing is ever half
+there.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +22,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from hotspots.errors import NotFound, StoreError
+from hotspots.records.audit import Audit, append_audit
 from hotspots.records.database import (
+    POSTGRESQL,
     Database,
     batches,
     crosswalks,
     editions,
+    files,
+    next_number,
+    no_store,
     programmes,
     settings,
 )
+from hotspots.records.log import last_of_hotspots
+from hotspots.records.troubles import Where
 
 DATABASE_FILE = "records.sqlite"
+FOLDERS = ("boundaries", "crosswalks", "drawing", "incidents")
 _SQLITE_URL = "sqlite:///"
 
 
@@ -80,56 +91,236 @@ class Store:
     Parameters
     ----------
     location : str or Path
-        A folder, or `sqlite:///path/of/the/folder`.
+        A folder, `sqlite:///path/of/the/folder`, or
+        `postgresql+psycopg://user:password@host:port/database`.
     create : bool
         Make the store if it is not there.
+    migrate : bool
+        Bring the tables of an older store to this version.
+
+    Attributes
+    ----------
+    name : str
+        The place in words for people; without a password.
+    location : str
+        The address to open it again, with the password: not to be shown.
 
     Raises
     ------
     StoreError
-        If there is no store at the place and none is to be made, or the address is of a kind that
-        this version does not keep records in.
+        If there is no store at the place and none is to be made, it cannot be reached, it was made
+        by another version, or the address is of a kind that this version does not keep records in.
     """
 
-    def __init__(self, location: str | Path, *, create: bool = False) -> None:
-        self.root = folder_of(str(location))
-        database_file = self.root / DATABASE_FILE
-        if not database_file.exists():
-            if not create:
-                raise StoreError(
-                    "no_store",
-                    f"There is no store at {self.root}. Make one with 'hotspots demo' or "
-                    "'hotspots programme add', or name another with --store.",
-                    store=str(self.root),
-                )
-            self.root.mkdir(parents=True, exist_ok=True)
-        for folder in ("boundaries", "crosswalks", "drawing", "incidents"):
-            (self.root / folder).mkdir(exist_ok=True)
-        self.database = Database(database_file)
+    def __init__(
+        self, location: str | Path, *, create: bool = False, migrate: bool = False
+    ) -> None:
+        self._checked: dict[tuple[str, str], tuple[int, int, int]] = {}
+        if str(location).startswith(POSTGRESQL):
+            self._root = None
+            self.location = str(location)
+            self.database = Database.open(self.location, create=create, migrate=migrate)
+            self.name = self.database.where.name
+            self._where = self.database.where
+            self._files_in = _cache_folder(self.location)
+        else:
+            self._root = self._files_in = folder_of(str(location))
+            self.location = str(self._root.absolute())
+            self.name = str(self._root)
+            self._where = Where(self.name)
+            if not (self._root / DATABASE_FILE).exists() and not create:
+                raise no_store(self.name)
+        with self._where.writing_files():
+            for folder in FOLDERS:
+                (self._files_in / folder).mkdir(parents=True, exist_ok=True)
+        if self._root is not None:
+            self.database = Database.open(
+                self._root / DATABASE_FILE, create=create, migrate=migrate
+            )
+
+    @property
+    def root(self) -> Path:
+        """The store's folder.
+
+        Raises
+        ------
+        StoreError
+            If the store is a PostgreSQL database.
+        """
+        if self._root is None:
+            raise StoreError(
+                "store_has_no_folder",
+                f"{self.name} is a database, not a folder; ask for its files one by one.",
+                store=self.name,
+            )
+        return self._root
 
     def close(self) -> None:
         """Close the store's connections."""
         self.database.close()
 
+    def version(self) -> tuple[object, ...]:
+        """Return a value that changes when anything that is calculated from does.
+
+        Sign-ins and other audit events, and users, change nothing of it.
+        """
+        with self.database.reading() as connection:
+            newest = [
+                connection.execute(sa.select(sa.func.max(column))).scalar()
+                for column in (batches.c.batch, crosswalks.c.number, programmes.c.number)
+            ]
+            rows = [
+                tuple(row)
+                for query in (
+                    sa.select(editions.c.edition, editions.c.wards_file).order_by("edition"),
+                    sa.select(settings.c.key, settings.c.value).order_by("key"),
+                )
+                for row in connection.execute(query)
+            ]
+            return last_of_hotspots(connection), *newest, *rows
+
+    # -- files
+
     def write_file(self, folder: str, name: str, content: bytes) -> Path:
-        """Write a file whole or not at all, and return its path."""
-        target = self.root / folder / name
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(target)
-            _sync_folder(target.parent)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        return target
+        """Write a file whole or not at all, and return its path on this machine.
+
+        A file that the records name already is left as it is: its name stands for its content.
+        """
+        digest = sha256_of(content)
+        with self.database.writing() as connection:
+            if (folder, name) in named_files(connection):
+                return self._place(folder, name)
+            self.keep_file(connection, folder, name, content)
+        if self._root is None:
+            self._cache(folder, name, content, digest)
+        return self._place(folder, name)
+
+    def keep_file(self, connection: sa.Connection, folder: str, name: str, content: bytes) -> None:
+        """Write a file in the caller's transaction."""
+        in_database = self._root is None
+        if not in_database:
+            with self._where.writing_files():
+                _write_whole(self._files_in / folder / name, content)
+        this = sa.and_(files.c.folder == folder, files.c.name == name)
+        connection.execute(sa.delete(files).where(this))
+        connection.execute(
+            sa.insert(files).values(
+                folder=folder,
+                name=name,
+                content=content if in_database else None,
+                sha256=sha256_of(content),
+            )
+        )
+
+    def path(self, folder: str, name: str) -> Path:
+        """Return where a file of the store can be read on this machine.
+
+        Raises
+        ------
+        StoreError
+            If the store does not hold the file.
+        """
+        path = self._place(folder, name)
+        if not path.exists():
+            raise file_missing(self.name, folder, name)
+        return path
+
+    def _place(self, folder: str, name: str) -> Path:
+        """Return where a file lies, or would lie if it were there."""
+        path = self._files_in / folder / name
+        if self._root is None:
+            checked = self._checked.get((folder, name))
+            if checked is None or checked != _signature(path):
+                self._fetch(folder, name)
+        return path
+
+    def _fetch(self, folder: str, name: str) -> None:
+        """Make the copy on this machine the one in the database; nothing if that has none."""
+        path = self._files_in / folder / name
+        this = sa.and_(files.c.folder == folder, files.c.name == name)
+        with self.database.reading() as connection:
+            digest = connection.execute(sa.select(files.c.sha256).where(this)).scalar()
+            if digest is None:
+                path.unlink(missing_ok=True)
+                return
+            if path.exists() and sha256_of(path.read_bytes()) == digest:
+                self._remember(folder, name)
+                return
+            content = connection.execute(sa.select(files.c.content).where(this)).scalar_one()
+        if content is None or sha256_of(bytes(content)) != digest:
+            raise file_changed(self.name, folder, name)
+        self._cache(folder, name, bytes(content), digest)
+
+    def _cache(self, folder: str, name: str, content: bytes, digest: str) -> None:
+        path = self._files_in / folder / name
+        if not path.exists() or sha256_of(path.read_bytes()) != digest:
+            with Where(str(path.parent)).writing_files():
+                _write_whole(path, content)
+        self._remember(folder, name)
+
+    def _remember(self, folder: str, name: str) -> None:
+        """Remember that a copy is right, so that it is not read again as long as it is the same."""
+        signature = _signature(self._files_in / folder / name)
+        if signature is not None:
+            self._checked[(folder, name)] = signature
+
+    def file_problems(self) -> list[StoreError]:
+        """Return the files that the records name and that are missing or not as they were."""
+        query = sa.select(files.c.folder, files.c.name, files.c.sha256)
+        with self.database.reading() as connection:
+            named = named_files(connection)
+            digests = {(row.folder, row.name): row.sha256 for row in connection.execute(query)}
+            return [
+                problem
+                for folder, name in sorted(named)
+                if (problem := self._problem(connection, folder, name, digests)) is not None
+            ]
+
+    def _problem(
+        self,
+        connection: sa.Connection,
+        folder: str,
+        name: str,
+        digests: Mapping[tuple[str, str], str],
+    ) -> StoreError | None:
+        content = self._content(connection, folder, name)
+        if content is None or (folder, name) not in digests:
+            return file_missing(self.name, folder, name)
+        if sha256_of(content) != digests[(folder, name)]:
+            return file_changed(self.name, folder, name)
+        return None
+
+    def content(self, connection: sa.Connection, folder: str, name: str) -> bytes:
+        """Return a file's content, from the database or the folder and never from the cache.
+
+        Raises
+        ------
+        StoreError
+            If the store does not hold the file.
+        """
+        content = self._content(connection, folder, name)
+        if content is None:
+            raise file_missing(self.name, folder, name)
+        return content
+
+    def _content(self, connection: sa.Connection, folder: str, name: str) -> bytes | None:
+        if self._root is not None:
+            path = self._files_in / folder / name
+            return path.read_bytes() if path.exists() else None
+        this = sa.and_(files.c.folder == folder, files.c.name == name)
+        content = connection.execute(sa.select(files.c.content).where(this)).scalar()
+        return None if content is None else bytes(content)
 
     # -- boundary editions
 
-    def add_edition(self, edition: Edition, now: datetime, *, replace: bool = False) -> None:
+    def add_edition(
+        self,
+        edition: Edition,
+        now: datetime,
+        *,
+        replace: bool = False,
+        audit: Audit | None = None,
+    ) -> None:
         """Register an edition; a sketch gives way to real boundaries, these only when asked.
 
         Raises
@@ -165,12 +356,14 @@ class Store:
                     drawing_file=edition.drawing_file.name,
                 )
             )
+            _note(connection, audit)
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
         with self.database.reading() as connection:
-            rows = connection.execute(sa.select(editions).order_by(editions.c.edition)).mappings()
-            return [self._edition(row) for row in rows]
+            found = connection.execute(sa.select(editions).order_by(editions.c.edition))
+            rows = list(found.mappings())
+        return [self._edition(row) for row in rows]
 
     def _edition(self, row: sa.RowMapping) -> Edition:
         return Edition(
@@ -179,17 +372,20 @@ class Store:
             schematic=row["schematic"],
             units=row["units"],
             findings=json.loads(row["findings"]),
-            wards_file=self.root / "boundaries" / row["wards_file"],
-            drawing_file=self.root / "drawing" / row["drawing_file"],
+            wards_file=self._place("boundaries", row["wards_file"]),
+            drawing_file=self._place("drawing", row["drawing_file"]),
         )
 
     # -- crosswalks
 
-    def add_crosswalk(self, crosswalk: KeptCrosswalk, now: datetime) -> None:
+    def add_crosswalk(
+        self, crosswalk: KeptCrosswalk, now: datetime, *, audit: Audit | None = None
+    ) -> None:
         """Register a crosswalk; of two between the same editions the newer is in force."""
         with self.database.writing() as connection:
             connection.execute(
                 sa.insert(crosswalks).values(
+                    number=next_number(connection, crosswalks.c.number),
                     from_edition=crosswalk.from_edition,
                     to_edition=crosswalk.to_edition,
                     added_at=now.isoformat(),
@@ -198,6 +394,7 @@ class Store:
                     pairs_file=crosswalk.pairs_file.name,
                 )
             )
+            _note(connection, audit)
 
     def crosswalks(self) -> list[KeptCrosswalk]:
         """Return the crosswalks in force, in the order of their editions."""
@@ -212,17 +409,20 @@ class Store:
                 to_edition=row["to_edition"],
                 source=row["source"],
                 findings=json.loads(row["findings"]),
-                pairs_file=self.root / "crosswalks" / row["pairs_file"],
+                pairs_file=self._place("crosswalks", row["pairs_file"]),
             )
             for _, row in sorted(newest.items())
         ]
 
     # -- programme
 
-    def add_programme(self, text: str, now: datetime) -> None:
+    def add_programme(self, text: str, now: datetime, *, audit: Audit | None = None) -> None:
         """Keep a programme file; the newest is in force, the earlier ones stay readable."""
         with self.database.writing() as connection:
-            connection.execute(sa.insert(programmes).values(added_at=now.isoformat(), text=text))
+            number = next_number(connection, programmes.c.number)
+            values = {"number": number, "added_at": now.isoformat(), "text": text}
+            connection.execute(sa.insert(programmes).values(**values))
+            _note(connection, audit)
 
     def programme_text(self) -> str:
         """Return the programme in force.
@@ -252,7 +452,9 @@ class Store:
         with self.database.reading() as connection:
             return [Batch(**row) for row in connection.execute(query).mappings()]
 
-    def add_batch(self, batch: Batch, seen: int | None = None) -> Batch:
+    def add_batch(
+        self, batch: Batch, seen: int | None = None, *, audit: Audit | None = None
+    ) -> Batch:
         """Register an imported file; from here on its rows count.
 
         Parameters
@@ -277,22 +479,86 @@ class Store:
                     "Import it again.",
                     file=batch.source,
                 )
-            number = connection.execute(sa.insert(batches).values(**values)).lastrowid
-        return Batch(**{**values, "batch": number})
+            values["batch"] = next_number(connection, batches.c.batch)
+            connection.execute(sa.insert(batches).values(**values))
+            _note(connection, audit)
+        return Batch(**values)
 
     # -- settings
 
-    def set(self, key: str, value: str) -> None:
+    def set(self, key: str, value: str, *, audit: Audit | None = None) -> None:
         """Keep one setting."""
         with self.database.writing() as connection:
             connection.execute(sa.delete(settings).where(settings.c.key == key))
             connection.execute(sa.insert(settings).values(key=key, value=value))
+            _note(connection, audit)
 
     def get(self, key: str) -> str | None:
         """Return one setting, or None."""
         with self.database.reading() as connection:
             query = sa.select(settings.c.value).where(settings.c.key == key)
             return connection.execute(query).scalar()
+
+
+def migrate(location: str | Path) -> None:
+    """Bring the tables of a store to this version; nothing if they are of this version."""
+    Store(location, migrate=True).close()
+
+
+def named_files(connection: sa.Connection) -> set[tuple[str, str]]:
+    """Return the files that the records name, as (folder, name)."""
+    named: set[tuple[str, str]] = set()
+    for folder, column in (
+        ("boundaries", editions.c.wards_file),
+        ("drawing", editions.c.drawing_file),
+        ("crosswalks", crosswalks.c.pairs_file),
+        ("incidents", batches.c.file),
+    ):
+        named.update((folder, name) for name in connection.execute(sa.select(column)).scalars())
+    return named
+
+
+def file_missing(store: str, folder: str, name: str) -> StoreError:
+    """Return the error of a file that the records name and that is not there."""
+    return StoreError(
+        "kept_file_missing",
+        f"The file {folder}/{name} of {store} is missing, and the records need it. Restore it from "
+        "a backup.",
+        store=store,
+        file=f"{folder}/{name}",
+    )
+
+
+def file_changed(store: str, folder: str, name: str) -> StoreError:
+    """Return the error of a file that is not what was written."""
+    return StoreError(
+        "kept_file_changed",
+        f"The file {folder}/{name} of {store} is not what was written: its SHA-256 differs. "
+        "Restore it from a backup.",
+        store=store,
+        file=f"{folder}/{name}",
+    )
+
+
+def _note(connection: sa.Connection, audit: Audit | None) -> None:
+    if audit is not None:
+        append_audit(connection, audit)
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write a file under another name, then rename it, and make both outlive a power cut."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+        _sync_folder(target.parent)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -304,6 +570,30 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file does, or None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _cache_folder(address: str) -> Path:
+    """Return where the files of a PostgreSQL store are kept for reading on this machine."""
+    url = sa.make_url(address)
+    place = f"{url.host or ''} {url.port or ''} {url.database or ''}"
+    given = os.environ.get("HOTSPOTS_CACHE")
+    if given:
+        base = Path(given)
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotspots"
+    folder = base / sha256_of(place.encode())[:16]
+    with Where(str(folder)).writing_files():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def folder_of(location: str) -> Path:
     """Return the folder that a store's address names."""
     if location.startswith(_SQLITE_URL):
@@ -312,7 +602,7 @@ def folder_of(location: str) -> Path:
         raise StoreError(
             "store_kind_unknown",
             f"{location.split('://')[0]}:// is not a kind of store this version keeps records in; "
-            "give a folder, or sqlite:///FOLDER.",
+            f"give a folder, sqlite:///FOLDER, or {POSTGRESQL}USER@HOST/DATABASE.",
             store=location.split("://")[0],
         )
     return Path(location)
