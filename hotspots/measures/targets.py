@@ -169,9 +169,9 @@ def non_relapse_share(
     result = _result("official", target, kept, whole, whole, verdict, why, behind)
     if verdict != "met":
         return result
-    # Those still followed may relapse yet: the data can tell only if they may all do so.
+    # Those still followed may relapse yet: the data can tell only if even then it were met.
     sure = len(behind["followed"]) - len(behind["relapsed"])
-    return replace(result, data_can_tell=_exact_excludes(sure, whole, target))
+    return replace(result, data_can_tell=_exact_low(sure, whole) >= target)
 
 
 def cohort_non_relapse(
@@ -208,9 +208,13 @@ def _exact_excludes(part: int, whole: int, target: float) -> bool:
     Clopper and Pearson (1934), Biometrika 26, 404-413: stricter than Wilson, which would call one
     hotspot of one enough.
     """
-    low = float(beta.ppf(0.025, part, whole - part + 1)) if part else 0.0
+    low = _exact_low(part, whole)
     high = float(beta.ppf(0.975, part + 1, whole - part)) if part < whole else 1.0
     return not low < target <= high
+
+
+def _exact_low(part: int, whole: int) -> float:
+    return float(beta.ppf(0.025, part, whole - part + 1)) if part else 0.0
 
 
 def _by_outcome(enrolments: Iterable[Enrolment]) -> dict[str, tuple[str, ...]]:

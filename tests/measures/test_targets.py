@@ -286,6 +286,15 @@ def _holds_together(result: TargetResult) -> None:
         assert result.interval.low >= result.target or result.interval.high < result.target
 
 
+def test_a_met_target_is_not_sure_because_many_may_still_relapse() -> None:
+    """23 of 26 kept, 14 of them to the end: all below the target is possible, none is proven."""
+    followed = watched(*[date(2026, 5, 1)] * 3, *[None] * 14)
+    fresh = watched(*[None] * 9, since=date(2026, 10, 1))
+    result = non_relapse_share([*followed, *fresh], date(2026, 12, 31), 0.85, 12)
+    assert result.verdict == "met"
+    assert not result.data_can_tell
+
+
 def test_the_data_can_tell_once_the_interval_lies_on_one_side() -> None:
     assert not transformed(8, 4).data_can_tell
     assert transformed(80, 20).data_can_tell
