@@ -2,8 +2,19 @@
 
 import streamlit as st
 
-from hotspots.ui import session, widgets
-from hotspots.ui.pages import boundaries, hotspot, overview, record, report, selection, targets
+from hotspots.errors import HotspotsError, NotAllowed
+from hotspots.ui import session, sign_in, widgets
+from hotspots.ui.pages import (
+    accounts,
+    approvals,
+    boundaries,
+    hotspot,
+    overview,
+    record,
+    report,
+    selection,
+    targets,
+)
 
 PAGES = {
     "overview": (overview.show, ":material/map:"),
@@ -12,7 +23,9 @@ PAGES = {
     "targets": (targets.show, ":material/flag:"),
     "selection": (selection.show, ":material/checklist:"),
     "report": (report.show, ":material/description:"),
+    "approvals": (approvals.show, ":material/rule:"),
     "boundaries": (boundaries.show, ":material/polyline:"),
+    "accounts": (accounts.show, ":material/group:"),
 }
 
 st.set_page_config(page_title=session.say()("app.name"), page_icon="🗺️", layout="wide")
@@ -23,5 +36,10 @@ pages = {
 }
 session.set_pages(pages)
 current = st.navigation(list(pages.values()))
-if widgets.frame():
-    current.run()
+try:
+    if widgets.frame():
+        current.run()
+except NotAllowed as error:  # the session ended while the page was drawn
+    sign_in.ended(error)
+except HotspotsError as error:
+    widgets.problem(error, session.say())

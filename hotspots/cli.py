@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,9 +23,14 @@ from rich.table import Table
 
 from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
-from hotspots.errors import HotspotsError
+from hotspots.errors import HotspotsError, NotAllowed
 from hotspots.measures.targets import TargetResult
-from hotspots.programme.status import EventType
+from hotspots.programme.roles import Permission, Role
+from hotspots.programme.status import DECISIONS, EventType
+from hotspots.records.anchors import head_of_report, read_anchors
+from hotspots.records.audit import Audit, AuditAction, append_audit
+from hotspots.records.backup import restore
+from hotspots.records.store import Store, migrate
 from hotspots.reports.boundary_check import check_lines
 from hotspots.reports.lineage import (
     behind_cells,
@@ -42,10 +48,14 @@ app = typer.Typer(
 )
 boundaries_app = typer.Typer(help="Boundary editions.", no_args_is_help=True)
 crosswalk_app = typer.Typer(help="From one boundary edition to the next.", no_args_is_help=True)
+user_app = typer.Typer(help="Users and roles.", no_args_is_help=True)
+store_app = typer.Typer(help="The store itself.", no_args_is_help=True)
 programme_app = typer.Typer(help="The programme file.", no_args_is_help=True)
 import_app = typer.Typer(help="Bring in files.", no_args_is_help=True)
 app.add_typer(boundaries_app, name="boundaries")
 app.add_typer(crosswalk_app, name="crosswalk")
+app.add_typer(user_app, name="user")
+app.add_typer(store_app, name="store")
 app.add_typer(programme_app, name="programme")
 app.add_typer(import_app, name="import")
 
@@ -56,6 +66,9 @@ LanguageOption = Annotated[str, typer.Option("--lang", envvar="HOTSPOTS_LANG", h
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOfOption = Annotated[
     str | None, typer.Option("--as-of", help="Day asked about, 2025-10-20; default: today.")
+]
+KnownOnOption = Annotated[
+    str | None, typer.Option(help="As it was known on a day; default: as it is known now.")
 ]
 MappingOption = Annotated[
     Path | None, typer.Option("--mapping", help="TOML: which column and category is which.")
@@ -68,7 +81,22 @@ EditionOption = Annotated[
     typer.Option(help="Boundary edition of the file's ward codes; default: by each row's day."),
 ]
 DEFAULT_STORE = "store"
+DEMONSTRATION_USER = "thammuu"
 _LARGE_CHANGE_HA = 10.0
+
+
+_USER: ContextVar[str | None] = ContextVar("user", default=None)
+
+
+@app.callback()
+def acting(
+    user: Annotated[
+        str | None,
+        typer.Option("--user", envvar="HOTSPOTS_USER", help="Act as this user of the store."),
+    ] = None,
+) -> None:
+    """Designated public-order hotspots: status, targets, risk, reports."""
+    _USER.set(user)
 
 
 @app.command()
@@ -96,8 +124,10 @@ def serve(
     lang: LanguageOption = "vi",
 ) -> None:
     """Serve the app on this machine."""
-    with _session(store, lang) as (tracker, _):
-        folder = str(tracker.store.root.resolve())
+    with _refusals(_texts(lang)):
+        opened = Store(store)
+        folder = opened.location
+        opened.close()
     page = Path(__file__).resolve().parents[1] / "app.py"
     command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
     environment = os.environ | {"HOTSPOTS_STORE": folder, "HOTSPOTS_LANG": lang}
@@ -440,6 +470,8 @@ def record(
     with _session(store, lang) as (tracker, say):
         if on is None and not strike:
             raise typer.BadParameter("--on DATE", param_hint="--on")
+        if event in DECISIONS:
+            raise typer.BadParameter("approve, send-back, take-back", param_hint="EVENT")
         day, author = _day(on, _today()), by or getpass.getuser()
         if event is EventType.CORRECTED:
             written = tracker.correct(
@@ -456,6 +488,8 @@ def record(
         on_day = written.effective_on
         typer.echo(say("cli.recorded", event=named, hotspot=hotspot, on=on_day, seq=written.seq))
         typer.echo(f"  {written.event_id}")
+        if written.needs_approval:
+            typer.echo(say("approvals.waits"))
 
 
 @app.command("log")
@@ -625,6 +659,7 @@ def report(
     which: Annotated[str, typer.Argument(help="Id of the hotspot or code of the ward.")] = "",
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     as_of: AsOfOption = None,
+    known_on: KnownOnOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
 ) -> None:
@@ -633,9 +668,326 @@ def report(
         raise typer.BadParameter("programme, hotspot or ward", param_hint="KIND")
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
-        page = tracker.report(kind, which, as_of=day, made_on=_today(), language=lang)
+        page = tracker.export(
+            kind, which, as_of=day, made_on=_today(), language=lang, now=_now(),
+            known_on=None if known_on is None else _day(known_on, day),
+        )  # fmt: skip
         out.write_text(page, encoding="utf-8")
+        _anchored(tracker, str(out))
         typer.echo(say("cli.report_written", file=out, kb=len(page.encode()) // 1024))
+
+
+# -- the second person
+
+
+@app.command("pending")
+def show_pending(
+    store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi", as_json: JsonOption = False
+) -> None:
+    """List what waits for a second person's approval."""
+    with _session(store, lang) as (tracker, say):
+        waiting = tracker.pending()
+        if as_json:
+            return _print_json(
+                [
+                    {
+                        "id": event.event_id, "hotspot": event.hotspot, "event": event.type,
+                        "on": event.effective_on, "by": event.recorded_by, "note": event.note,
+                    }
+                    for event in waiting
+                ]
+            )  # fmt: skip
+        for event in waiting:
+            typer.echo(
+                f"{event.event_id}  {event.hotspot}  {say.day(event.effective_on)}  "
+                f"{say(f'event.{event.type}')}  {event.recorded_by}  {event.note}"
+            )
+        if not waiting:
+            typer.echo(say("approvals.none"))
+        return None
+
+
+@app.command()
+def approve(
+    event_id: str,
+    note: Annotated[str, typer.Option()] = "",
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Approve what somebody else recorded."""
+    with _session(store, lang) as (tracker, say):
+        done = tracker.approve(
+            event_id, by=getpass.getuser(), today=_today(), now=_now(), note=note
+        )
+        typer.echo(say("approvals.approved", hotspot=done.hotspot, by=done.recorded_by))
+
+
+@app.command("send-back")
+def send_back(
+    event_id: str,
+    note: Annotated[str, typer.Option(help="Why.")],
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Send back what somebody else recorded, with the reason."""
+    with _session(store, lang) as (tracker, say):
+        done = tracker.send_back(
+            event_id, by=getpass.getuser(), today=_today(), now=_now(), note=note
+        )
+        typer.echo(say("approvals.sent_back", hotspot=done.hotspot, by=done.recorded_by))
+
+
+@app.command("take-back")
+def take_back(
+    event_id: str, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
+) -> None:
+    """Take back an own entry that still waits."""
+    with _session(store, lang) as (tracker, say):
+        done = tracker.take_back(event_id, by=getpass.getuser(), today=_today(), now=_now())
+        typer.echo(say("approvals.taken_back", hotspot=done.hotspot, by=done.recorded_by))
+
+
+# -- users
+
+
+@user_app.command("add")
+def user_add(
+    name: str,
+    role: Annotated[Role, typer.Argument(help="What the person is to the programme.")],
+    display_name: Annotated[str, typer.Option()] = "",
+    ward: Annotated[
+        list[str] | None, typer.Option(help="Own ward of an officer, CODE or CODE@EDITION.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="For sign-in by an identity provider.")] = None,
+    password: Annotated[bool, typer.Option(help="Ask for a password.")] = True,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Add a user; the first one must be an administrator."""
+    with _session(store, lang) as (tracker, say):
+        wards = [_ward_of_officer(text, tracker) for text in ward or []]
+        added = tracker.add_user(
+            name, role=role, display_name=display_name, wards=wards, email=email,
+            password=_new_password(name, say) if password else None, now=_now(),
+        )  # fmt: skip
+        typer.echo(say("users.added", user=added.name, role=say(f"role.{added.role}")))
+
+
+@user_app.command("passwd")
+def user_passwd(name: str, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi") -> None:
+    """Set a password: one's own, or as an administrator anybody's."""
+    with _session(store, lang) as (tracker, say):
+        tracker.set_password(name, _new_password(name, say), now=_now())
+        typer.echo(say("users.password_set", user=name))
+
+
+@user_app.command("role")
+def user_role(
+    name: str,
+    role: Role,
+    ward: Annotated[list[str] | None, typer.Option(help="CODE or CODE@EDITION.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Give a user another role or other wards; open sessions end."""
+    with _session(store, lang) as (tracker, say):
+        wards = None if ward is None else [_ward_of_officer(text, tracker) for text in ward]
+        changed = tracker.change_user(name, role=role, wards=wards, now=_now())
+        typer.echo(say("users.changed", user=name, role=say(f"role.{changed.role}")))
+
+
+@user_app.command("disable")
+def user_disable(
+    name: str, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
+) -> None:
+    """Disable a user; open sessions end at their next action."""
+    with _session(store, lang) as (tracker, say):
+        tracker.disable_user(name, now=_now())
+        typer.echo(say("users.disabled", user=name))
+
+
+@user_app.command("enable")
+def user_enable(name: str, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi") -> None:
+    """Let a disabled user in again."""
+    with _session(store, lang) as (tracker, say):
+        tracker.enable_user(name, now=_now())
+        typer.echo(say("users.enabled", user=name))
+
+
+@user_app.command("list")
+def user_list(
+    store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi", as_json: JsonOption = False
+) -> None:
+    """List the users."""
+    with _session(store, lang) as (tracker, say):
+        found = tracker.users()
+        if as_json:
+            return _print_json([asdict(user) for user in found])
+        for user in found:
+            active = "" if user.active else f" ({say('users.inactive')})"
+            typer.echo(f"{user.name}  {say(f'role.{user.role}')}  {user.display_name}{active}")
+        return None
+
+
+def _new_password(name: str, say: Texts) -> str:
+    given = os.environ.get("HOTSPOTS_NEW_PASSWORD")
+    if given:
+        return given
+    return str(
+        typer.prompt(
+            say("users.new_password", user=name), hide_input=True, confirmation_prompt=True
+        )
+    )
+
+
+def _ward_of_officer(text: str, tracker: Tracker) -> tuple[str, str]:
+    code, _, edition = text.partition("@")
+    return code, edition or tracker.boundaries.near(date.max).edition
+
+
+# -- proof
+
+
+@app.command()
+def verify(
+    report: Annotated[Path | None, typer.Option(help="A report: is its head in this log?")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(envvar="HOTSPOTS_ANCHORS", help="File of earlier heads.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the log: chain, moves, files, and that known heads are in it; exit 1 if broken."""
+    with _session(store, lang) as (tracker, say):
+        known = [] if anchors is None or not anchors.exists() else read_anchors(anchors)
+        if report is not None:
+            known.append(head_of_report(_read_text(report)))
+        found = tracker.verify(known)
+        if as_json:
+            _print_json(
+                {
+                    "events": found.events, "streams": found.streams, "hash": found.head.hash,
+                    "anchors": len(known),
+                    "problems": [{"reason": p.reason, **p.facts} for p in found.problems],
+                }
+            )  # fmt: skip
+        else:
+            typer.echo(say("verify.events", count=found.events, streams=found.streams))
+            typer.echo(say("verify.head", hash=found.head.hash))
+            if known:
+                typer.echo(say("verify.anchors", count=len(known)))
+            for problem in found.problems:
+                typer.echo(say("cli.error", problem=say.error(problem)), err=True)
+            if not found.problems:
+                typer.echo(say("verify.sound"))
+        if found.problems:
+            raise typer.Exit(1)
+
+
+@app.command("anchors")
+def write_anchor(
+    file: Annotated[
+        Path | None, typer.Option(envvar="HOTSPOTS_ANCHORS", help="Append to this file.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Print the log's head, and append it to a file that may lie elsewhere."""
+    with _session(store, lang) as (tracker, say):
+        ended = tracker.log_head()
+        typer.echo(f"{ended.count} {ended.hash}")
+        if file is not None:
+            tracker.anchor(file, _now(), tracker.store.name)
+            typer.echo(say("verify.anchored", file=file))
+
+
+def _anchored(tracker: Tracker, where: str) -> None:
+    """Append the head to the file of anchors, if the installation has one."""
+    file = os.environ.get("HOTSPOTS_ANCHORS")
+    if file:
+        tracker.anchor(Path(file), _now(), where)
+
+
+@app.command("audit")
+def show_audit(
+    most: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 50,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """List who did what."""
+    with _session(store, lang) as (tracker, say):
+        found = tracker.audit(most)
+        if as_json:
+            return _print_json([asdict(each) for each in found])
+        for each in found:
+            typer.echo(
+                f"{say.show(each.at.astimezone())}  {each.actor}  "
+                f"{say(f'audit.{each.action}')}  {each.subject}"
+            )
+        return None
+
+
+@app.command("backup")
+def make_backup(
+    file: Path, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
+) -> None:
+    """Write the whole store into one file; others may go on working."""
+    with _session(store, lang) as (tracker, say):
+        made = tracker.backup(file, now=_now())
+        typer.echo(say("store.backed_up", file=file, count=made.head.count, hash=made.head.hash))
+        _anchored(tracker, str(file))
+
+
+@app.command("restore")
+def restore_backup(
+    file: Path,
+    to: Annotated[str, typer.Option("--to", help="Empty place: folder or postgresql+psycopg://…")],
+    lang: LanguageOption = "vi",
+) -> None:
+    """Write a backup into an empty store, and verify it there."""
+    say = _texts(lang)
+    with _refusals(say):
+        target = Store(to, create=True)
+        try:
+            found = restore(file, target)
+            audit = Audit(
+                AuditAction.RESTORED, getpass.getuser(), _now(), file.name,
+                {"count": found.head.count, "hash": found.head.hash},
+            )  # fmt: skip
+            with target.database.writing() as connection:
+                append_audit(connection, audit)
+            name = target.name
+        finally:
+            target.close()
+        typer.echo(say("store.restored", store=name, count=found.head.count, hash=found.head.hash))
+
+
+@store_app.command("migrate")
+def store_migrate(store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi") -> None:
+    """Bring a store of an older version up to this one."""
+    say = _texts(lang)
+    with _refusals(say):
+        migrate(store)
+    typer.echo(say("store.migrated"))
+
+
+@store_app.command("copy")
+def store_copy(
+    source: Annotated[str, typer.Argument(help="Store to copy.")],
+    target: Annotated[str, typer.Argument(help="Empty place: folder or postgresql+psycopg://…")],
+    lang: LanguageOption = "vi",
+) -> None:
+    """Copy a store to another place or database, and verify it on arrival."""
+    with _session(source, lang) as (tracker, say):
+        tracker.access.require(Permission.BACKUP)  # before anything is made
+        arrived = Store(target, create=True)
+        try:
+            found = tracker.copy_to(arrived, now=_now())
+        finally:
+            arrived.close()
+        typer.echo(say("store.copied", count=found.events, hash=found.head.hash))
 
 
 # -- the frame of every command
@@ -648,9 +1000,22 @@ def _session(store: str, lang: str, *, create: bool = False) -> Iterator[tuple[T
     with _refusals(say):
         tracker = Tracker.open(store, create=create)
         try:
-            yield tracker, say
+            yield _signed_in(tracker), say
         finally:
             tracker.store.close()
+
+
+def _signed_in(tracker: Tracker) -> Tracker:
+    """Return the store on behalf of the user named by --user, once the store has users."""
+    name = _USER.get()
+    if not tracker.has_users():
+        return tracker
+    if tracker.is_open_demonstration():
+        return tracker.acting_as(name or DEMONSTRATION_USER)
+    if name is None:
+        raise NotAllowed("not_signed_in", "The store has users; name yours with --user.")
+    password = os.environ.get("HOTSPOTS_PASSWORD")
+    return tracker.sign_in(name, password or getpass.getpass(f"{name}: "), _now())
 
 
 def _texts(lang: str) -> Texts:

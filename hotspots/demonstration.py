@@ -49,7 +49,9 @@ from geo.schematic import schematic_wards
 from hotspots.errors import StoreError
 from hotspots.measures.levels import TET_MONTHS
 from hotspots.programme.months import Month, add_months, last_complete_month
+from hotspots.programme.roles import Role
 from hotspots.programme.status import EventType as E
+from hotspots.programme.status import changes_status
 from hotspots.records.store import folder_of
 from hotspots.tracker import DEMONSTRATION, Entry, Tracker
 
@@ -59,7 +61,19 @@ EDITION = date(2025, 7, 1)
 REAL_YEAR = 2025
 LAST_PLAN_YEAR = 2030
 REAL_DESIGNATION = date(2025, 10, 20)
-AUTHOR = "mô phỏng"
+AUTHOR = "thammuu"
+APPROVER = "chihuy"
+USERS = (
+    ("quantri", Role.ADMINISTRATOR, "Quản trị viên (mô phỏng)"),
+    (AUTHOR, Role.PLANNER, "Cán bộ tham mưu (mô phỏng)"),
+    (APPROVER, Role.COMMANDER, "Chỉ huy (mô phỏng)"),
+    ("canbo", Role.WARD_OFFICER, "Cán bộ địa bàn Sài Gòn, Bến Thành (mô phỏng)"),
+    ("xem", Role.VIEWER, "Người xem (mô phỏng)"),
+)
+"""Demonstration users, without passwords: in the app a switch chooses among them."""
+OFFICERS_WARDS = (("26740", "2025-07-01"), ("26743", "2025-07-01"))
+_APPROVED_AFTER = timedelta(hours=6)
+_STILL_WAITING = timedelta(days=5)
 # Sài Gòn has the code now that was Bến Nghé's, of which it is only a part.
 BEN_NGHE = "26740"
 _CON_DAO = "26732"
@@ -112,7 +126,9 @@ class _Course:
     relapsed_on: date | None
 
 
-def build_at(location: str, *, as_of: date, years: int = 4, seed: int = 7) -> None:
+def build_at(
+    location: str, *, as_of: date, years: int = 4, seed: int = 7, accounts: bool = True
+) -> None:
     """Build the demonstration city at a place, whole or not at all (see `build`).
 
     It is built beside the place and put there when it is finished, so that an interrupted build
@@ -126,7 +142,7 @@ def build_at(location: str, *, as_of: date, years: int = 4, seed: int = 7) -> No
     try:
         tracker = Tracker.open(aside, create=True)
         try:
-            build(tracker, as_of=as_of, years=years, seed=seed)
+            build(tracker, as_of=as_of, years=years, seed=seed, accounts=accounts)
         finally:
             tracker.store.close()
         aside.chmod(0o755)
@@ -136,7 +152,9 @@ def build_at(location: str, *, as_of: date, years: int = 4, seed: int = 7) -> No
         raise
 
 
-def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> None:
+def build(
+    tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7, accounts: bool = True
+) -> None:
     """Fill an empty store with the demonstration city, as it stands on a day.
 
     Parameters
@@ -148,6 +166,9 @@ def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> No
         Years of monthly counts, 1 to 10.
     seed : int
         The same seed, years and day give the same city.
+    accounts : bool
+        With users, and a second person who approved every change of status; the last days' still
+        wait. Otherwise in single-user mode.
 
     Raises
     ------
@@ -158,7 +179,10 @@ def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> No
     rng = np.random.default_rng(seed)
     wards = ward_facts()
     start = datetime.combine(date(as_of.year - 4, 1, 1), time(8), tzinfo=UTC)
-    tracker.add_programme((DATA / "hcmc_programme.toml").read_text("utf-8"), start)
+    programme = (DATA / "hcmc_programme.toml").read_text("utf-8")
+    if not accounts:
+        programme = programme.replace("required = true", "required = false")
+    tracker.add_programme(programme, start)
     for seats, edition in ((_old_seats(wards), OLD_EDITION), (wards, EDITION)):
         tracker.add_schematic_boundaries(schematic_wards(seats, edition), edition, start)
     pieces = _pieces(wards, rng)
@@ -166,8 +190,10 @@ def build(tracker: Tracker, *, as_of: date, years: int = 4, seed: int = 7) -> No
     steps, courses = _histories(pieces, as_of, rng)
     counts = _counts(pieces, courses, as_of, years, rng)
     tracker.store.set(DEMONSTRATION, as_of.isoformat())
+    _record(tracker, steps, as_of, accounts=accounts)
     _import_counts(tracker, counts, as_of)
-    _record(tracker, steps, as_of)
+    if accounts:
+        _add_users(tracker, as_of)
 
 
 def ward_facts() -> pd.DataFrame:
@@ -195,7 +221,7 @@ def _real_list() -> pd.DataFrame:
 
 def _check(tracker: Tracker, as_of: date, years: int) -> None:
     if tracker.editions() or tracker.store.batches():
-        raise _not_empty(tracker.store.root)
+        raise _not_empty(tracker.store.name)
     if not 1 <= years <= 10 or not REAL_YEAR < as_of.year < LAST_PLAN_YEAR:
         raise StoreError(
             "demonstration_range",
@@ -206,7 +232,7 @@ def _check(tracker: Tracker, as_of: date, years: int) -> None:
         )
 
 
-def _not_empty(folder: Path) -> StoreError:
+def _not_empty(folder: Path | str) -> StoreError:
     return StoreError(
         "store_not_empty",
         f"{folder} is not empty; the demonstration city needs a store of its own: name an empty "
@@ -479,8 +505,21 @@ def _proposals(year: int, free: list[_Ward], as_of: date) -> list[_Step]:
     return steps
 
 
-def _record(tracker: Tracker, steps: list[_Step], as_of: date) -> None:
-    """Write the events as if each had been written on the morning of its day."""
+def _add_users(tracker: Tracker, as_of: date) -> None:
+    """Add the demonstration users; the first is the administrator, who adds the others."""
+    now = datetime.combine(as_of, time(17), tzinfo=UTC)
+    for name, role, display_name in USERS:
+        wards = OFFICERS_WARDS if role is Role.WARD_OFFICER else ()
+        tracker.add_user(name, role=role, display_name=display_name, wards=wards, now=now)
+        tracker = tracker.acting_as(USERS[0][0])
+
+
+def _record(tracker: Tracker, steps: list[_Step], as_of: date, *, accounts: bool) -> None:
+    """Write the events as if each had been written on the morning of its day.
+
+    With accounts, a second person approved each change of status in the afternoon, except in the
+    last days.
+    """
     ordered = sorted(steps, key=lambda step: (step.on, step.hotspot))
     entries = [
         Entry(
@@ -498,6 +537,21 @@ def _record(tracker: Tracker, steps: list[_Step], as_of: date) -> None:
         )
         for number, step in enumerate(ordered)
     ]
+    if accounts:
+        entries += [
+            Entry(
+                hotspot=entry.hotspot,
+                event=E.APPROVED,
+                on=entry.on,
+                by=APPROVER,
+                recorded_at=entry.recorded_at + _APPROVED_AFTER,
+                about=entry.event_id,
+                event_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"approved {entry.event_id}")),
+            )
+            for entry in entries
+            if changes_status(entry.event) and entry.on <= as_of - _STILL_WAITING
+        ]
+        entries.sort(key=lambda entry: entry.recorded_at)
     _, refused = tracker.record_all(entries, today=as_of)
     for error in refused.values():
         raise error

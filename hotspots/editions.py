@@ -30,6 +30,7 @@ from geo.names import find_wards
 from geo.neighbours import Neighbours, neighbours, within_distance
 from geo.wards import drawing_copy, feature_collection, read_edition, write_edition
 from hotspots.errors import NotFound, StoreError
+from hotspots.records.audit import Audit
 from hotspots.records.intake import read_rows
 from hotspots.records.store import Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.snapshot import Lineage, LineageStep, Part
@@ -73,6 +74,7 @@ class Editions:
         used: Collection[str],
         schematic: bool = False,
         replace_edition: bool = False,
+        audit: Audit | None = None,
     ) -> Edition:
         """Keep a wards table as an edition.
 
@@ -101,7 +103,7 @@ class Editions:
             wards_file=wards_file,
             drawing_file=self._store.write_file("drawing", f"{stem}.geojson", drawing),
         )
-        self._store.add_edition(kept, now, replace=replace_edition)
+        self._store.add_edition(kept, now, replace=replace_edition, audit=audit)
         self._measure_again(name, now)
         return kept
 
@@ -232,6 +234,7 @@ class Editions:
         now: datetime,
         *,
         used: Collection[str] = (),
+        audit: Audit | None = None,
     ) -> KeptCrosswalk:
         """Read, check and keep the official list of where the wards of an edition went.
 
@@ -273,10 +276,15 @@ class Editions:
                 count=len(lacking),
                 wards=shown,
             )
-        return self._keep_crosswalk(read.crosswalk, path.name, asdict(read.findings), now)
+        return self._keep_crosswalk(read.crosswalk, path.name, asdict(read.findings), now, audit)
 
     def _keep_crosswalk(
-        self, crosswalk: Crosswalk, source: str, findings: Mapping[str, object], now: datetime
+        self,
+        crosswalk: Crosswalk,
+        source: str,
+        findings: Mapping[str, object],
+        now: datetime,
+        audit: Audit | None = None,
     ) -> KeptCrosswalk:
         content = write_pairs(crosswalk)
         days = crosswalk.from_edition, crosswalk.to_edition
@@ -285,7 +293,8 @@ class Editions:
         if there:
             return there[0]
         file = self._store.write_file("crosswalks", name, content)
-        self._store.add_crosswalk(KeptCrosswalk(0, *days, source, findings, file), now)
+        kept = KeptCrosswalk(0, *days, source, findings, file)
+        self._store.add_crosswalk(kept, now, audit=audit)
         return next(
             kept for kept in self.kept_crosswalks() if (kept.from_edition, kept.to_edition) == days
         )

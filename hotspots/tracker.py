@@ -11,6 +11,7 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -25,6 +26,7 @@ from geo.assign import assign_wards
 from geo.crosswalk import Crosswalk
 from geo.maps import MapClass, ward_map
 from geo.wards import around, dense_core, drawing_copy, read_wards
+from hotspots.access import Access, asks
 from hotspots.carried import carried_panel, count_rows, recorded_by_code
 from hotspots.editions import Editions, unknown_ward
 from hotspots.errors import (
@@ -32,6 +34,7 @@ from hotspots.errors import (
     HotspotsError,
     IntakeError,
     MoveRefused,
+    NotAllowed,
     NotFound,
     ProgrammeError,
 )
@@ -59,7 +62,9 @@ from hotspots.measures.targets import (
 )
 from hotspots.programme.months import last_complete_month
 from hotspots.programme.plan import Programme, read_programme
+from hotspots.programme.roles import Permission, Role, may_record
 from hotspots.programme.status import (
+    DECISIONS,
     STAGES,
     Event,
     EventType,
@@ -67,13 +72,20 @@ from hotspots.programme.status import (
     Place,
     Status,
     allowed_events,
+    changes_status,
     check_move,
+    foreseen,
+    pending,
     resolve,
     state_of,
 )
-from hotspots.records import incident_files
+from hotspots.records import anchors, incident_files, users
+from hotspots.records.audit import Audit, AuditAction, append_audit, read_audit
+from hotspots.records.backup import Manifest, backup
+from hotspots.records.copying import copy_store
 from hotspots.records.intake import read_rows
 from hotspots.records.log import (
+    Head,
     append,
     by_hotspot,
     changed_meanwhile,
@@ -82,6 +94,8 @@ from hotspots.records.log import (
     read_with_head,
 )
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
+from hotspots.records.users import User
+from hotspots.records.verification import Verification, verify
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
@@ -103,6 +117,8 @@ class Entry:
         Its id; for a new one any id (`<ward>-<plan year>` is the custom) together with `ward`.
     edition : date, optional
         Day of the boundary edition that `ward` belongs to; by default the one valid on `on`.
+    about : str, optional
+        For a decision, the event decided on.
     event_id : str, optional
         The same id again writes nothing again.
     """
@@ -118,6 +134,7 @@ class Entry:
     edition: date | None = None
     kinds: tuple[int, ...] = ()
     evidence: Mapping[str, object] = field(default_factory=dict)
+    about: str | None = None
     event_id: str | None = None
 
     def __post_init__(self) -> None:
@@ -167,24 +184,48 @@ class Tracker:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.access = Access(store.database)
         self.boundaries = Editions(store, self._once)
-        self._kept: dict[object, object] = {}
-        self._kept_for: object = None
-        self._lock = threading.RLock()
-        self._moment: object = None
+        self._cache = _Cache()
 
     @classmethod
     def open(cls, location: str | Path, *, create: bool = False) -> Tracker:
         """Open the store at a place."""
         return cls(Store(location, create=create))
 
+    def acting_as(self, name: str, epoch: int | None = None) -> Tracker:
+        """Return the same store on behalf of a user; what is kept in memory is shared."""
+        other = copy(self)
+        other.access = Access(self.store.database, name, epoch)
+        return other
+
+    def user(self) -> User | None:
+        """Return the acting user as the store has it now; None at a machine without accounts."""
+        return self.access.user()
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the acting person may do something: for showing, not for guarding."""
+        try:
+            self.access.require(permission)
+        except NotAllowed:
+            return False
+        return True
+
     # -- set-up
 
+    @asks(Permission.MANAGE_PROGRAMME)
     def add_programme(self, text: str, now: datetime) -> Programme:
         """Check a programme file and put it in force."""
         programme = read_programme(text)
         self._refuse_to_lose_categories(programme)
-        self.store.add_programme(text, now)
+        audit = self.access.audit(
+            AuditAction.PROGRAMME_ADDED,
+            now,
+            programme.code,
+            sha256=sha256_of(text.encode()),
+            approval_required=programme.approval_required,
+        )
+        self.store.add_programme(text, now, audit=audit)
         return programme
 
     def _refuse_to_lose_categories(self, programme: Programme) -> None:
@@ -202,11 +243,13 @@ class Tracker:
                 lost=lost,
             )
 
+    @asks(Permission.READ)
     def programme(self) -> Programme:
         """Return the programme in force."""
         text = self.store.programme_text()
         return self._once(("programme", text), lambda: read_programme(text))
 
+    @asks(Permission.MANAGE_BOUNDARIES)
     def add_boundaries(
         self,
         path: Path,
@@ -229,6 +272,7 @@ class Tracker:
             read.wards, edition, now, path.name, findings, replace_edition=replace_edition
         )
 
+    @asks(Permission.MANAGE_BOUNDARIES)
     def add_schematic_boundaries(
         self, wards: gpd.GeoDataFrame, edition: date, now: datetime
     ) -> Edition:
@@ -251,6 +295,7 @@ class Tracker:
         return self.boundaries.keep(
             wards, edition, now, source, findings,
             used=used, schematic=schematic, replace_edition=replace_edition,
+            audit=self.access.audit(AuditAction.BOUNDARIES_ADDED, now, name, source=source),
         )  # fmt: skip
 
     def _used(self, edition: str) -> set[str]:
@@ -262,12 +307,17 @@ class Tracker:
                 used.add(event.place.ward)
         return used
 
+    @asks(Permission.MANAGE_BOUNDARIES)
     def add_crosswalk(
         self, path: Path, from_edition: date, to_edition: date, now: datetime
     ) -> KeptCrosswalk:
         """Read, check and keep the list of where the wards of an edition went in a later one."""
         used = self._used(from_edition.isoformat())
-        return self.boundaries.add_crosswalk(path, from_edition, to_edition, now, used=used)
+        subject = f"{from_edition} {to_edition}"
+        audit = self.access.audit(AuditAction.CROSSWALK_ADDED, now, subject, source=path.name)
+        return self.boundaries.add_crosswalk(
+            path, from_edition, to_edition, now, used=used, audit=audit
+        )
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
@@ -283,10 +333,12 @@ class Tracker:
         """
         return self.boundaries.near(day)
 
+    @asks(Permission.READ)
     def wards(self, edition: Edition) -> gpd.GeoDataFrame:
         """Return the wards of an edition; one shared table, not to be changed."""
         return self.boundaries.wards(edition)
 
+    @asks(Permission.READ)
     def lineage(self, ward: str, edition: str) -> Lineage:
         """Return which wards a ward was made of, and what became of it."""
         return self.boundaries.lineage(ward, edition)
@@ -310,6 +362,7 @@ class Tracker:
 
     # -- import
 
+    @asks(Permission.IMPORT)
     def import_incidents(
         self,
         path: Path,
@@ -353,6 +406,7 @@ class Tracker:
         self._keep_batch(new, "incidents", receipt, now, seen=seen, simulated=simulated)
         return receipt
 
+    @asks(Permission.IMPORT)
     def import_counts(
         self,
         path: Path,
@@ -388,6 +442,7 @@ class Tracker:
         self._keep_batch(new, "counts", receipt, now, seen=seen, simulated=simulated)
         return receipt
 
+    @asks(Permission.IMPORT)
     def import_status(self, path: Path, *, today: date, now: datetime) -> Receipt:
         """Read a CSV of events and write those that the rules allow.
 
@@ -407,7 +462,11 @@ class Tracker:
                 problems[row] = error
         entries.sort(key=lambda item: (item[1].on, item[0]))
         before = head(self.store.database).count
-        written, refused = self.record_all([entry for _, entry in entries], today=today)
+        audit = self.access.audit(
+            AuditAction.IMPORTED, now, path.name, kind="status", rows=raw.rows
+        )
+        every = [entry for _, entry in entries]
+        written, refused = self.record_all(every, today=today, audit=(audit,))
         new = len({event.seq for event in written if event.seq > before})
         problems |= {entries[position][0]: error for position, error in refused.items()}
         rejected = pd.DataFrame(
@@ -575,10 +634,15 @@ class Tracker:
                 simulated=simulated,
             ),
             seen=seen,
-        )
+            audit=self.access.audit(
+                AuditAction.IMPORTED, now, receipt.source,
+                kind=kind, sha256=identity, rows=receipt.rows, new=receipt.new,
+            ),
+        )  # fmt: skip
 
     # -- events
 
+    @asks(Permission.RECORD)
     def record(self, entry: Entry, *, today: date, expected_version: int | None = None) -> Event:
         """Write one event, if the rules allow it.
 
@@ -604,8 +668,9 @@ class Tracker:
         draft = self._draft(entry, existing, today)
         return append(self.store.database, [draft], {draft.hotspot: seen})[0]
 
+    @asks(Permission.RECORD)
     def record_all(
-        self, entries: Sequence[Entry], *, today: date
+        self, entries: Sequence[Entry], *, today: date, audit: Sequence[Audit] = ()
     ) -> tuple[list[Event], dict[int, HotspotsError]]:
         """Write those of many events that the rules allow, in one transaction.
 
@@ -633,36 +698,80 @@ class Tracker:
                 drafts.append(draft)
             waiting = [(position, entry) for position, entry in waiting if position in refused]
         touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
-        return append(self.store.database, drafts, touched), refused
+        return append(self.store.database, drafts, touched, audit), refused
 
     def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
         """Return the event an entry asks for, checked against the rules."""
         if not entry.hotspot:
             raise IntakeError("hotspot_missing", "The event names no hotspot.")
         self._check_days(entry.on, entry.plan_year, today)
-        # A hotspot whose only event was struck out begins anew, perhaps in another ward.
-        place = self._place_again(entry, existing) if resolve(existing) else self._place_of(entry)
+        if entry.event in (EventType.APPROVED, EventType.SENT_BACK):
+            self.access.require(Permission.APPROVE)
+        if entry.event in DECISIONS:
+            place = None
+        elif foreseen(existing):
+            place = self._place_again(entry, existing)
+        else:  # new, or its only event was struck out: it begins anew, perhaps in another ward
+            place = self._place_of(entry)
+        if entry.event not in DECISIONS:
+            self._check_scope(entry.hotspot, existing, place)
         draft = Event(
             event_id=entry.event_id or str(uuid.uuid4()),
             hotspot=entry.hotspot,
             type=entry.event,
             effective_on=entry.on,
             recorded_at=entry.recorded_at,
-            recorded_by=_plain(entry.by) or "-",
+            recorded_by=self.access.author(_plain(entry.by) or "-"),
             note=_plain(entry.note),
             plan_year=entry.plan_year,
             place=place,
             evidence=dict(entry.evidence),
+            needs_approval=self._needs_approval(entry.event, other_kinds=place is not None),
+            about=entry.about,
         )
         written = next((item for item in existing if item.event_id == draft.event_id), None)
         if written is not None:
-            return replace(draft, place=written.place)  # a retry: the log compares the content
+            # A retry: the log compares the content. A file that somebody else brought in before is
+            # the same file, so its events keep their author.
+            return replace(draft, place=written.place, recorded_by=written.recorded_by)
         check_move(existing, _next(draft, existing))
         return draft
 
+    def _needs_approval(self, event: EventType, *, other_kinds: bool = False) -> bool:
+        """Tell whether an event written now waits for a second person."""
+        if event in DECISIONS:
+            return False
+        changes = event is EventType.CORRECTED or changes_status(event) or other_kinds
+        return changes and self.programme().approval_required
+
+    def _check_scope(self, hotspot: str, existing: Sequence[Event], place: Place | None) -> None:
+        """Refuse a ward officer who records outside the own wards."""
+        user = self.access.user()
+        if user is None or user.actor.may(Permission.RECORD_ANY_WARD):
+            return
+        place = place or state_of(hotspot, existing, date.max, with_pending=True).place
+        wards: set[tuple[str, str]] = set()
+        if place is not None:
+            wards.add((place.ward, place.edition))
+            for edition in self.editions():
+                crosswalk = None
+                if edition.edition > place.edition:
+                    crosswalk = self.boundaries.route(place.edition, edition.edition)
+                if crosswalk is not None:
+                    found = crosswalk.children(place.ward)
+                    known = found.loc[found["weight"].gt(0), "new_code"]
+                    wards |= {(str(code), edition.edition) for code in known}
+        if not may_record(user.actor, wards):
+            raise NotAllowed(
+                "outside_own_wards",
+                f"{user.name} records in the own wards only; {hotspot!r} lies in another.",
+                user=user.name,
+                hotspot=hotspot,
+            )
+
     def _place_again(self, entry: Entry, existing: Sequence[Event]) -> Place | None:
         """Return a hotspot's place if the event gives it other kinds; its ward cannot change."""
-        place = state_of(entry.hotspot, existing, date.max).place
+        place = state_of(entry.hotspot, existing, date.max, with_pending=True).place
         if place is None:
             return None
         stated = place.edition if entry.edition is None else entry.edition.isoformat()
@@ -695,6 +804,7 @@ class Tracker:
                 years=years,
             )
 
+    @asks(Permission.RECORD)
     def correct(
         self,
         hotspot: str,
@@ -737,13 +847,15 @@ class Tracker:
             type=EventType.CORRECTED,
             effective_on=day,
             recorded_at=now,
-            recorded_by=_plain(by) or "-",
+            recorded_by=self.access.author(_plain(by) or "-"),
             note=_plain(reason),
             plan_year=plan_year,
             corrects=event_id,
             corrected_type=event,
             strikes=strike,
+            needs_approval=self._needs_approval(EventType.CORRECTED),
         )
+        self._check_scope(hotspot, existing, None)
         check_move(existing, _next(draft, existing))
         return append(self.store.database, [draft], {hotspot: len(existing)})[0]
 
@@ -786,6 +898,258 @@ class Tracker:
             return name
         return f"{ward}-{plan_year}-{edition[:7].replace('-', '')}"
 
+    # -- the second person
+
+    @asks(Permission.READ)
+    def pending(self) -> list[Event]:
+        """Return the events of all hotspots that wait for a second person, the oldest first."""
+        return list(self._once("pending", self._pending))
+
+    def _pending(self) -> list[Event]:
+        streams = by_hotspot(read_events(self.store.database))
+        waiting = [event for stream in streams.values() for event in pending(stream)]
+        return sorted(waiting, key=lambda event: event.seq)
+
+    @asks(Permission.APPROVE)
+    def approve(
+        self,
+        event_id: str,
+        *,
+        by: str = "",
+        today: date,
+        now: datetime,
+        note: str = "",
+        expected_version: int | None = None,
+    ) -> Event:
+        """Approve what somebody else recorded; from now on it counts.
+
+        Raises
+        ------
+        MoveRefused
+            If nothing waits under that id, the person recorded it, or the rules no longer allow it.
+        StoreError
+            If the hotspot was changed since the person looked.
+        """
+        return self._decide(EventType.APPROVED, event_id, by, note, today, now, expected_version)
+
+    @asks(Permission.APPROVE)
+    def send_back(
+        self,
+        event_id: str,
+        *,
+        by: str = "",
+        today: date,
+        now: datetime,
+        note: str,
+        expected_version: int | None = None,
+    ) -> Event:
+        """Send back what somebody else recorded, with the reason; it never counts."""
+        return self._decide(EventType.SENT_BACK, event_id, by, note, today, now, expected_version)
+
+    @asks(Permission.RECORD)
+    def take_back(
+        self, event_id: str, *, by: str = "", today: date, now: datetime, note: str = ""
+    ) -> Event:
+        """Take back an own entry that still waits; it never counts."""
+        return self._decide(EventType.TAKEN_BACK, event_id, by, note, today, now, None)
+
+    def _decide(
+        self,
+        decision: EventType,
+        event_id: str,
+        by: str,
+        note: str,
+        today: date,
+        now: datetime,
+        expected_version: int | None,
+    ) -> Event:
+        about = next((e for e in self.pending() if e.event_id == event_id), None)
+        if about is None:
+            raise MoveRefused(
+                "unknown_pending",
+                f"Nothing waits for approval under {event_id!r}; perhaps somebody has decided on "
+                "it meanwhile.",
+                hotspot="–",
+            )
+        entry = Entry(about.hotspot, decision, today, by, now, note=note, about=event_id)
+        return self.record(entry, today=today, expected_version=expected_version)
+
+    # -- users
+
+    @asks(Permission.READ)
+    def own_account(self) -> User | None:
+        """Return the acting user."""
+        return self.access.user()
+
+    def is_open_demonstration(self) -> bool:
+        """Tell whether anybody may be any user: simulated data, and no user with a password."""
+        return self.is_demonstration() and not any(
+            user.has_password or user.email for user in users.users(self.store.database)
+        )
+
+    def has_users(self) -> bool:
+        """Tell whether the store has accounts; then everybody must sign in."""
+        return bool(users.users(self.store.database))
+
+    @asks(Permission.MANAGE_USERS)
+    def users(self) -> list[User]:
+        """Return all users."""
+        return users.users(self.store.database)
+
+    @asks(Permission.MANAGE_USERS)
+    def add_user(
+        self,
+        name: str,
+        *,
+        role: Role,
+        now: datetime,
+        display_name: str = "",
+        wards: Collection[tuple[str, str]] = (),
+        email: str | None = None,
+        password: str | None = None,
+    ) -> User:
+        """Add a user; the first one must be an administrator, for nobody else could add others."""
+        if role is not Role.ADMINISTRATOR and not self.has_users():
+            raise NotAllowed(
+                "first_administrator", "The first user must be an administrator.", user=name
+            )
+        self._check_wards(wards)
+        return users.add_user(
+            self.store.database,
+            name,
+            display_name=display_name or name,
+            role=role,
+            wards=wards,
+            email=email,
+            password=password,
+            by=self.access.author(name),
+            now=now,
+        )
+
+    def _check_wards(self, wards: Collection[tuple[str, str]]) -> None:
+        for code, edition in wards:
+            if code not in self.boundaries.names(edition).index:
+                raise unknown_ward(code, edition)
+
+    @asks(Permission.MANAGE_USERS)
+    def change_user(
+        self,
+        name: str,
+        *,
+        now: datetime,
+        role: Role | None = None,
+        wards: Collection[tuple[str, str]] | None = None,
+        display_name: str | None = None,
+        email: str | None = None,
+    ) -> User:
+        """Change a user's role, wards, name on screen or address."""
+        self._check_wards(wards or ())
+        return users.change_user(
+            self.store.database, name, role=role, wards=wards, display_name=display_name,
+            email=email, by=self.access.author("-"), now=now,
+        )  # fmt: skip
+
+    @asks(Permission.MANAGE_USERS)
+    def disable_user(self, name: str, *, now: datetime) -> User:
+        """Disable a user; open sessions end at their next action."""
+        return users.disable(self.store.database, name, by=self.access.author("-"), now=now)
+
+    @asks(Permission.MANAGE_USERS)
+    def enable_user(self, name: str, *, now: datetime) -> User:
+        """Let a disabled user in again."""
+        return users.enable(self.store.database, name, by=self.access.author("-"), now=now)
+
+    @asks(Permission.READ)
+    def set_password(self, name: str, password: str, *, now: datetime) -> User:
+        """Set a password: one's own, or as an administrator anybody's."""
+        user = self.access.user()
+        if user is None or user.name != name:
+            self.access.require(Permission.MANAGE_USERS)
+        by = self.access.author("-")
+        return users.set_password(self.store.database, name, password, by=by, now=now)
+
+    def sign_in(self, name: str, password: str, now: datetime) -> Tracker:
+        """Return the store on behalf of a user who gave the right password."""
+        user = users.sign_in(self.store.database, name, password, now)
+        return self.acting_as(user.name, user.epoch)
+
+    def sign_in_by_claims(self, claims: Mapping[str, object], now: datetime) -> Tracker:
+        """Return the store on behalf of a user whom an identity provider vouches for."""
+        user = users.sign_in_by_claims(self.store.database, claims, now)
+        return self.acting_as(user.name, user.epoch)
+
+    def sign_out(self, now: datetime) -> None:
+        """Note that the acting user left."""
+        if self.access.name is not None:
+            users.sign_out(self.store.database, self.access.name, now)
+
+    # -- the audit and the proof
+
+    @asks(Permission.AUDIT)
+    def audit(self, most: int = 200) -> list[Audit]:
+        """Return who did what, the newest first."""
+        return read_audit(self.store.database, limit=most)
+
+    @asks(Permission.READ)
+    def log_head(self) -> Head:
+        """Return where the whole log ends now."""
+        return head(self.store.database)
+
+    @asks(Permission.AUDIT)
+    def verify(self, known: Sequence[anchors.Anchor] = ()) -> Verification:
+        """Prove the log: every row, stream and file, and that known heads are in it."""
+        return verify(self.store, known)
+
+    @asks(Permission.BACKUP)
+    def backup(self, path: Path, *, now: datetime) -> Manifest:
+        """Write the whole store into one file, and note it in the log."""
+        made = backup(self.store, path, now=now)
+        audit = self.access.audit(
+            AuditAction.BACKUP_MADE, now, path.name, count=made.head.count, hash=made.head.hash
+        )
+        with self.store.database.writing() as connection:
+            append_audit(connection, audit)
+        return made
+
+    @asks(Permission.BACKUP)
+    def copy_to(self, target: Store, *, now: datetime) -> Verification:
+        """Copy the whole store to an empty place; the copy says so in its own log."""
+        audit = self.access.audit(AuditAction.BACKUP_MADE, now, target.name)
+        with self.store.database.writing() as connection:
+            append_audit(connection, audit)
+        return copy_store(self.store, target)
+
+    @asks(Permission.READ)
+    def anchor(self, file: Path, now: datetime, where: str) -> anchors.Anchor:
+        """Write the log's head to a file that may lie elsewhere."""
+        taken = anchors.take_anchor(self.store.database, now, where)
+        anchors.append_anchor(file, taken)
+        return taken
+
+    @asks(Permission.EXPORT)
+    def export(
+        self,
+        kind: str,
+        which: str,
+        *,
+        as_of: date,
+        made_on: date,
+        language: str,
+        now: datetime,
+        known_on: date | None = None,
+    ) -> str:
+        """Return a report, and note in the log who took it."""
+        page = self.report(
+            kind, which, as_of=as_of, made_on=made_on, language=language, known_on=known_on
+        )
+        audit = self.access.audit(
+            AuditAction.EXPORTED, now, f"{kind} {which}".strip(), as_of=as_of.isoformat()
+        )
+        with self.store.database.writing() as connection:
+            append_audit(connection, audit)
+        return page
+
+    @asks(Permission.READ)
     def latest_events(self, most: int) -> list[Event]:
         """Return the events written last, the newest first."""
         return read_events(self.store.database)[: -most - 1 : -1]
@@ -801,17 +1165,19 @@ class Tracker:
                 known=allowed,
             )
 
+    @asks(Permission.READ)
     def version(self, hotspot: str) -> int:
         """Return how many events a hotspot has."""
         return len(read_events(self.store.database, hotspot))
 
+    @asks(Permission.READ)
     def allowed(self, hotspot: str, on: date) -> tuple[EventType, ...]:
         """Return the events that may be recorded for a hotspot on a day.
 
         Later events of the hotspot must stay allowed too, so this tries each against the rules.
         """
         existing = read_events(self.store.database, hotspot)
-        status = state_of(hotspot, existing, on).status
+        status = state_of(hotspot, existing, on, with_pending=True).status
         return tuple(
             event
             for event in allowed_events(status)
@@ -830,6 +1196,7 @@ class Tracker:
             recorded_at=datetime.max.replace(tzinfo=UTC),
             recorded_by="",
             plan_year=free_year,
+            needs_approval=self._needs_approval(event),
         )
         try:
             check_move(existing, _next(trial, existing))
@@ -839,11 +1206,10 @@ class Tracker:
 
     # -- measures
 
+    @asks(Permission.READ)
     def snapshot(self, as_of: date, known_on: date | None = None) -> Snapshot:
         """Return everything that was true on a day, as known at the end of a day."""
-        moment = None
-        if known_on is not None:  # the end of that day on this machine's clock
-            moment = datetime.combine(known_on, time.max).astimezone()
+        moment = _end_of(known_on)
         return self._once(("snapshot", as_of, moment), lambda: self._snapshot(as_of, moment))
 
     def _snapshot(self, as_of: date, known_on: datetime | None) -> Snapshot:
@@ -882,6 +1248,7 @@ class Tracker:
             simulated=self.is_demonstration(),
         )
 
+    @asks(Permission.READ)
     def view(self, snapshot: Snapshot, edition: str) -> MapView:
         """Return a snapshot's hotspots on the wards of any edition."""
         return self._view(snapshot.states, snapshot.programme, self.boundaries.named(edition))
@@ -923,10 +1290,12 @@ class Tracker:
         rows = [row for row in rows if row[1] in wards]  # a ward may have no boundary to show
         return pd.DataFrame(rows, columns=["hotspot", "ward", "share", "own"])
 
+    @asks(Permission.READ)
     def panel(self, edition: Edition) -> pd.DataFrame:
         """Return the complete ward x month x category panel on the wards of an edition."""
         return self.carried(edition).table
 
+    @asks(Permission.READ)
     def carried(self, edition: Edition) -> CarriedPanel:
         """Return all counts on the wards of an edition, and what could not be brought there."""
         categories = list(self.programme().categories)
@@ -943,6 +1312,7 @@ class Tracker:
         days = [edition.edition for edition in self.editions()[1:]]
         return tuple(date.fromisoformat(day) for day in days if first < day[:7] <= last)
 
+    @asks(Permission.READ)
     def index(self, as_of: date, edition: Edition | None = None) -> pd.DataFrame:
         """Return the severity-weighted months x wards index, months fully reported up to a day.
 
@@ -1050,7 +1420,8 @@ class Tracker:
         }
         return (risk if measurable.any() else None), dict(lacking)
 
-    def hotspot(self, hotspot: str, as_of: date) -> HotspotFile:
+    @asks(Permission.READ)
+    def hotspot(self, hotspot: str, as_of: date, known_on: date | None = None) -> HotspotFile:
         """Return one hotspot's file.
 
         Raises
@@ -1065,8 +1436,9 @@ class Tracker:
                 f"There is no hotspot {hotspot!r}; 'hotspots status' lists them.",
                 hotspot=hotspot,
             )
-        state = state_of(hotspot, log, as_of)
-        believed = resolve(log)
+        moment = _end_of(known_on)
+        state = state_of(hotspot, log, as_of, moment)
+        believed = resolve(log, moment)
         place = state.place or next(item.place for item in [*believed, *log] if item.place)
         events = tuple(event for event in believed if event.effective_on <= as_of)
         edition = self.boundaries.named(place.edition)
@@ -1075,6 +1447,7 @@ class Tracker:
         breaks = self.breaks(monthly)
         return HotspotFile(state, events, tuple(log), monthly, breaks, lineage)
 
+    @asks(Permission.READ)
     def monthly(self, ward: str, as_of: date, edition: Edition | None = None) -> pd.DataFrame:
         """Return a ward's counts, complete months up to a day.
 
@@ -1092,6 +1465,7 @@ class Tracker:
         columns = ["month", "category", "count", "estimated", "known"]
         return rows[columns].reset_index(drop=True)
 
+    @asks(Permission.READ)
     def selection(self, year: int, as_of: date) -> pd.DataFrame:
         """Rank the wards for a plan year, with names and whether they are on the list before it."""
         wards = self.boundaries.names(self.edition_on(as_of).edition)
@@ -1105,6 +1479,7 @@ class Tracker:
             name=wards["name"].reindex(table.index), kind=wards["kind"].reindex(table.index)
         )
 
+    @asks(Permission.READ)
     def not_ranked(self, table: pd.DataFrame, as_of: date) -> list[str]:
         """Return the names of the wards whose counts do not suffice for a rank."""
         wards = self.wards(self.edition_on(as_of))
@@ -1114,10 +1489,12 @@ class Tracker:
         """Return why a ward stands where it stands."""
         return selection_reasons(table.drop(columns=["name", "kind"]), ward)
 
+    @asks(Permission.READ)
     def compare(self, chosen: Collection[str], year: int, as_of: date) -> Comparison:
         """Set a choice of wards against last year's list, ranked or not."""
         return compare_with_last_year(chosen, sorted(self.list_of(year - 1, as_of)))
 
+    @asks(Permission.READ)
     def list_of(self, year: int, as_of: date) -> set[str]:
         """Return the wards on the list of a plan year, withdrawn ones left out.
 
@@ -1136,6 +1513,7 @@ class Tracker:
         largest = shown.sort_values("share").drop_duplicates("hotspot", keep="last")
         return set(largest.loc[largest["hotspot"].isin(listed), "ward"])
 
+    @asks(Permission.READ)
     def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
         """Return those of some wards of which a hotspot is open that may not be proposed again.
 
@@ -1155,6 +1533,7 @@ class Tracker:
         taken = set(shown.loc[shown["hotspot"].isin(open_ones) & ~shown["share"].le(0.5), "ward"])
         return [ward for ward in wards if ward in taken]
 
+    @asks(Permission.PROPOSE)
     def propose(
         self,
         wards: Sequence[str],
@@ -1244,7 +1623,17 @@ class Tracker:
 
     # -- reports
 
-    def report(self, kind: str, which: str, *, as_of: date, made_on: date, language: str) -> str:
+    @asks(Permission.EXPORT)
+    def report(
+        self,
+        kind: str,
+        which: str,
+        *,
+        as_of: date,
+        made_on: date,
+        language: str,
+        known_on: date | None = None,
+    ) -> str:
         """Return a report as one HTML page that opens without a network.
 
         Parameters
@@ -1255,16 +1644,26 @@ class Tracker:
             The hotspot's id or the ward's code; nothing for the programme.
         """
         with self._one_moment():
-            return self._report(kind, which, as_of, made_on, texts(language))
+            # What is kept in memory may have been made before the last sign-in or export.
+            snapshot = replace(self.snapshot(as_of, known_on), head=head(self.store.database))
+            return self._report(kind, which, snapshot, known_on, made_on, texts(language))
 
-    def _report(self, kind: str, which: str, as_of: date, made_on: date, say: Texts) -> str:
-        snapshot = self.snapshot(as_of)
+    def _report(
+        self,
+        kind: str,
+        which: str,
+        snapshot: Snapshot,
+        known_on: date | None,
+        made_on: date,
+        say: Texts,
+    ) -> str:
+        as_of = snapshot.as_of
         if kind == "programme":
-            files = {name: self.hotspot(name, as_of) for name in snapshot.states}
+            files = {name: self.hotspot(name, as_of, known_on) for name in snapshot.states}
             drawings = self._drawings(snapshot, say)
             return render(programme_page(snapshot, files, drawings, made_on, say))
         if kind == "hotspot":
-            file = self.hotspot(which, as_of)
+            file = self.hotspot(which, as_of, known_on)
             where = () if snapshot.view is None else snapshot.view.wards_of(which)["ward"]
             drawings = self._drawings(snapshot, say, [str(ward) for ward in where])
             return render(hotspot_page(snapshot, file, drawings, made_on, say))
@@ -1361,21 +1760,8 @@ class Tracker:
     # -- keeping answers
 
     def data_version(self) -> tuple[object, ...]:
-        """Return a value that changes whenever anything in the store changes."""
-        return (
-            head(self.store.database),
-            len(self.store.batches()),
-            tuple(edition.wards_file for edition in self.editions()),
-            tuple(kept.number for kept in self.boundaries.kept_crosswalks()),
-            self._programme_version(),
-            self.store.get(DEMONSTRATION),
-        )
-
-    def _programme_version(self) -> str:
-        try:
-            return sha256_of(self.store.programme_text().encode())
-        except NotFound:
-            return ""
+        """Return a value that changes whenever anything that is calculated from changes."""
+        return self.store.version()
 
     @contextmanager
     def _one_moment(self) -> Iterator[None]:
@@ -1383,27 +1769,38 @@ class Tracker:
 
         Nobody else is answered meanwhile, and what is written meanwhile is in the next report.
         """
-        with self._lock:
-            self._moment = self.data_version()
+        with self._cache.lock:
+            self._cache.moment = self.data_version()
             try:
                 yield
             finally:
-                self._moment = None
+                self._cache.moment = None
 
     def _once(self, key: object, work: Callable[[], _Value]) -> _Value:
-        """Answer from memory while the store is unchanged."""
-        with self._lock:
-            version = self._moment or self.data_version()
-            if version != self._kept_for:
-                self._kept = {k: v for k, v in self._kept.items() if _is_fixed(k)}
-                self._kept_for = version
-            if key in self._kept:
-                value: Any = self._kept[key]
+        """Answer from memory while the store is unchanged; what is kept is the same for all."""
+        cache = self._cache
+        with cache.lock:
+            version = cache.moment or self.data_version()
+            if version != cache.version:
+                cache.answers = {k: v for k, v in cache.answers.items() if _is_fixed(k)}
+                cache.version = version
+            if key in cache.answers:
+                value: Any = cache.answers[key]
                 return value  # type: ignore[no-any-return]
             answer = work()
-            if self._kept_for == version == (self._moment or self.data_version()):
-                self._kept[key] = answer  # nobody wrote while it was worked out
+            if cache.version == version == (cache.moment or self.data_version()):
+                cache.answers[key] = answer  # nobody wrote while it was worked out
             return answer
+
+
+class _Cache:
+    """Answers kept while the store is unchanged, for all who use it: none is of one user only."""
+
+    def __init__(self) -> None:
+        self.answers: dict[object, object] = {}
+        self.version: object = None
+        self.moment: object = None
+        self.lock = threading.RLock()
 
 
 _FREE_FOR_A_NEW_HOTSPOT = frozenset({Status.TRANSFORMED, Status.RELEASED})
@@ -1449,7 +1846,7 @@ def _event_names() -> dict[str, EventType]:
     return {
         name.casefold(): event
         for event in EventType
-        if event is not EventType.CORRECTED
+        if event is not EventType.CORRECTED and event not in DECISIONS
         for name in (str(event), *(texts(language)(f"event.{event}") for language in LANGUAGES))
     }
 
@@ -1529,6 +1926,11 @@ def _plain(text: str) -> str:
     """Return text in NFC, without control signs and outer blanks."""
     normal = unicodedata.normalize("NFC", text)
     return "".join(sign for sign in normal if sign == "\n" or sign.isprintable()).strip()
+
+
+def _end_of(day: date | None) -> datetime | None:
+    """Return the end of a day on this machine's clock."""
+    return None if day is None else datetime.combine(day, time.max).astimezone()
 
 
 def _states(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -228,7 +229,7 @@ def designate(ok: Any) -> str:
 
 def test_an_event_is_recorded(ok: Any, city: Path) -> None:
     said, event_id = designate(ok).splitlines()
-    assert said == "Đã ghi: Phê duyệt vào danh sách, a, ngày 20/10/2025 (số 1)."
+    assert said == "Đã ghi: Phê duyệt vào danh sách, a, ngày 20/10/2025 (số 3)."
     assert uuid.UUID(event_id.strip())
     (row,) = json.loads(ok("status", "--json", "--as-of", "2025-10-20"))["hotspots"]
     assert row == {
@@ -463,7 +464,7 @@ def test_without_a_day_a_demonstration_is_shown_as_it_ends(
         ("demo", "không trống"),
         ("status --store elsewhere", "Không có kho dữ liệu tại elsewhere"),
         ("serve --store elsewhere", "Không có kho dữ liệu tại elsewhere"),
-        ("status --store mysql://x", "không lưu vào mysql://"),
+        ("status --store mysql://x", "Không lưu được vào mysql://"),
     ],
 )
 def test_a_refusal_is_said_in_vietnamese_on_stderr(
@@ -531,3 +532,107 @@ def test_a_report_of_a_rejected_file_can_be_read_again(
 ) -> None:
     ok("import", "incidents", points, "--rejected", tmp_path / "r.csv", "--json")
     assert pd.read_csv(tmp_path / "r.csv")["row"].tolist() == [2, 3]
+
+
+# -- trust: approval, users, proof, backup
+
+
+@pytest.fixture
+def trusted(
+    ok: Any, city: Path, tmp_path: Path, programme_text: str, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """The small city with approval in force, an administrator, a planner and a commander."""
+    from argon2 import PasswordHasher
+
+    from hotspots.records import users
+
+    monkeypatch.setattr(users, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setenv("HOTSPOTS_NEW_PASSWORD", "bốn từ không ai đoán")
+    monkeypatch.setenv("HOTSPOTS_PASSWORD", "bốn từ không ai đoán")
+    text = programme_text.replace("required = false", "required = true")
+    ok("programme", "add", written(tmp_path, "p2.toml", text))
+    ok("user", "add", "admin", "administrator")
+    ok("--user", "admin", "user", "add", "lan", "planner", "--display-name", "Chị Lan")
+    ok("--user", "admin", "user", "add", "minh", "commander")
+    return ok
+
+
+def test_an_event_waits_until_a_second_person_approves_it(trusted: Any, run: Run) -> None:
+    said = trusted("--user", "lan", "record", "a", "Designated", "--on", "2025-10-20", "--ward",
+                   "00001", "--plan-year", 2025)  # fmt: skip
+    assert "chờ người thứ hai duyệt" in said
+    assert json.loads(trusted("--user", "lan", "status", "--json"))["hotspots"] == []
+    (waiting,) = json.loads(trusted("--user", "minh", "pending", "--json"))
+    assert "không có quyền" in refused(run("--user", "lan", "approve", waiting["id"]))
+    assert "Đã duyệt" in trusted("--user", "minh", "approve", waiting["id"])
+    (row,) = json.loads(trusted("--user", "lan", "status", "--json"))["hotspots"]
+    assert row["status"] == "designated"
+    assert "Không có gì chờ duyệt" in trusted("--user", "lan", "pending")
+
+
+def test_what_is_sent_or_taken_back_does_not_count(trusted: Any) -> None:
+    for name, command in (("minh", ("send-back", "--note", "sai")), ("lan", ("take-back",))):
+        trusted("--user", "lan", "record", "a", "Designated", "--on", "2025-10-20", "--ward",
+                "00001", "--plan-year", 2025)  # fmt: skip
+        (waiting,) = json.loads(trusted("--user", "lan", "pending", "--json"))
+        trusted("--user", name, *command, waiting["id"])
+        assert json.loads(trusted("--user", "lan", "pending", "--json")) == []
+
+
+def test_a_store_with_users_asks_who_acts_and_for_the_password(
+    trusted: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "hãy đăng nhập" in refused(run("status"))
+    monkeypatch.setenv("HOTSPOTS_PASSWORD", "a wrong one, quite long")
+    assert "Tên hoặc mật khẩu không đúng" in refused(run("--user", "lan", "status"))
+
+
+def test_users_are_listed_changed_disabled_and_audited(trusted: Any, run: Run) -> None:
+    assert "Chị Lan" in trusted("--user", "admin", "user", "list")
+    trusted("--user", "admin", "user", "role", "lan", "ward_officer", "--ward", "00001")
+    trusted("--user", "admin", "user", "disable", "minh")
+    assert "Tên hoặc mật khẩu không đúng" in refused(run("--user", "minh", "status"))
+    trusted("--user", "admin", "user", "enable", "minh")
+    trusted("--user", "lan", "user", "passwd", "lan")
+    users = {u["name"]: u for u in json.loads(trusted("--user", "admin", "user", "list", "--json"))}
+    assert users["lan"]["role"] == "ward_officer"
+    actions = {a["action"] for a in json.loads(trusted("--user", "admin", "audit", "--json"))}
+    assert {"user_added", "user_changed", "user_disabled", "signed_in"} <= actions
+    assert "Khóa người dùng" in trusted("--user", "admin", "audit")
+
+
+def test_a_report_names_a_head_that_verify_finds_again(
+    trusted: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchors = tmp_path / "elsewhere" / "anchors.txt"
+    anchors.parent.mkdir()
+    monkeypatch.setenv("HOTSPOTS_ANCHORS", str(anchors))
+    trusted("--user", "lan", "report", "programme", "--out", tmp_path / "r.html")
+    assert len(anchors.read_text("utf-8").splitlines()) == 1
+    said = trusted("--user", "minh", "verify", "--report", tmp_path / "r.html")
+    assert "Nhật ký nguyên vẹn" in said
+    assert "2 mốc" in said
+    page = (tmp_path / "r.html").read_text("utf-8")
+    head = re.search(r'name="hotspots-log" content="(\d+) (\w+)"', page)
+    assert head is not None
+    forged = page.replace(head[2], "0" * 64)
+    written(tmp_path, "f.html", forged)
+    result = run("--user", "minh", "verify", "--report", tmp_path / "f.html")
+    assert result.exit_code == 1
+    assert "Nhật ký từng kết thúc" in result.output
+    assert head[2] != trusted("--user", "minh", "anchors").split()[1]
+
+
+def test_a_backup_is_restored_into_an_empty_place_only(
+    trusted: Any, run: Run, tmp_path: Path
+) -> None:
+    file, there = tmp_path / "b.zip", tmp_path / "restored"
+    assert "Đã sao lưu" in trusted("--user", "admin", "backup", file)
+    assert "Đã khôi phục" in trusted("restore", file, "--to", there)
+    before = json.loads(trusted("--user", "lan", "targets", "--json"))
+    after = json.loads(trusted("--user", "lan", "targets", "--json", "--store", there))
+    assert before == after
+    refused(run("restore", file, "--to", there))
+    assert "không có quyền" in refused(run("--user", "lan", "backup", tmp_path / "c.zip"))
+    trusted("--user", "admin", "store", "copy", there, tmp_path / "copied")
+    assert "phiên bản hiện hành" in trusted("store", "migrate", "--store", tmp_path / "copied")

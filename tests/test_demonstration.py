@@ -45,7 +45,7 @@ def counts_of(tracker: Tracker) -> pd.DataFrame:
 
 def built(folder: Path, as_of: date, seed: int, years: int = 1) -> Tracker:
     tracker = Tracker.open(folder, create=True)
-    city.build(tracker, as_of=as_of, years=years, seed=seed)
+    city.build(tracker, as_of=as_of, years=years, seed=seed, accounts=False)
     return tracker
 
 
@@ -377,7 +377,7 @@ def test_a_city_that_cannot_be_simulated_is_refused_and_leaves_the_store_empty(
 ) -> None:
     tracker = Tracker.open(tmp_path / "store", create=True)
     with pytest.raises(StoreError) as refused:
-        city.build(tracker, as_of=day, years=years)
+        city.build(tracker, as_of=day, years=years, accounts=False)
     assert refused.value.reason == "demonstration_range"
     assert tracker.editions() == []
     assert not tracker.is_demonstration()

@@ -445,7 +445,7 @@ def test_an_event_that_the_rules_forbid_is_refused_and_not_written(
     with pytest.raises(HotspotsError) as refused:
         small_city.record(Entry(by="An", recorded_at=NOW, **values), today=TODAY)
     assert refused.value.reason == reason
-    assert head(small_city.store.database).count == 0
+    assert read_events(small_city.store.database) == []
 
 
 def test_a_retry_with_the_same_id_is_safe(small_city: Tracker) -> None:
@@ -503,16 +503,16 @@ def test_many_events_are_written_in_one_go_or_not_at_all(
 
     write = log._append_one
 
-    def fail_at_the_third(connection: Any, draft: Any) -> Any:
+    def fail_at_the_third(tail: Any, draft: Any) -> Any:
         if draft.hotspot == "h2":
             raise RuntimeError("power cut")
-        return write(connection, draft)
+        return write(tail, draft)
 
     with monkeypatch.context() as patch:
         patch.setattr(log, "_append_one", fail_at_the_third)
         with pytest.raises(RuntimeError, match="power cut"):
             small_city.record_all(entries, today=TODAY)
-    assert head(small_city.store.database).count == 0
+    assert read_events(small_city.store.database) == []
     written, refused = small_city.record_all(entries, today=TODAY)
     assert (len(written), refused) == (3, {})
 

@@ -77,6 +77,8 @@ class Page:
     table: Cells | None
     sections: tuple[Section, ...]
     head: str
+    log: str = ""
+    """Where the log ended: count and hash, for `hotspots verify --report`."""
     remarks: tuple[str, ...] = ()
     on_one: bool = False
     """Whether the report is on one ward or hotspot: then that comes first and the map after it."""

@@ -316,6 +316,8 @@ def _page(
     cards: bool = True,
 ) -> Page:
     lines = [say("report.made_on", day=made_on), say("report.as_of", day=snapshot.as_of)]
+    if snapshot.known_on is not None:
+        lines.append(say("app.as_known", day=snapshot.known_on.date()))
     if snapshot.edition is not None:
         lines.append(edition_line(snapshot, say))
     return Page(
@@ -330,6 +332,7 @@ def _page(
         table=table,
         sections=sections,
         remarks=remarks,
+        log=f"{snapshot.head.count} {snapshot.head.hash}",
         on_one=not cards,
         head=say("report.head", count=str(snapshot.head.count), hash=snapshot.head.hash),
     )

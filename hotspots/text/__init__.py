@@ -22,6 +22,13 @@ _RATIOS = frozenset({"ratio", "factor", "times_median"})
 _MONTHS = frozenset({"until", "last", "expected"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_GROUP_OF = {
+    "event": "event",
+    "status": "status",
+    "allowed": "event",
+    "role": "role",
+    "permission": "permission",
+}
 _MOST_ROWS = 20
 _YEARS = frozenset({"year", "years", "plan_year"})
 
@@ -142,7 +149,7 @@ class Texts:
                 self.day(date.fromisoformat(part)) if _ISO_DAY.fullmatch(part) else part
                 for part in value.split(", ")
             )
-        group = {"event": "event", "status": "status", "allowed": "event"}.get(name)
+        group = _GROUP_OF.get(name)
         if group is None:
             return value
         if isinstance(value, tuple | list):

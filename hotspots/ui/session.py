@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from hotspots.errors import NotAllowed
+from hotspots.records.users import User, timed_out
 from hotspots.snapshot import Snapshot
 from hotspots.text import LANGUAGES, Texts, texts
 from hotspots.tracker import Tracker
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 STORE_VARIABLE = "HOTSPOTS_STORE"
 LANGUAGE_VARIABLE = "HOTSPOTS_LANG"
+_USER, _SEEN, _EXPIRES = "session.user", "session.seen", "session.expires"
+_STAYS = ("language", "widget:language", "pages")
 
 
 def widget_key(name: str) -> str:
@@ -33,8 +37,86 @@ def answer(name: str, otherwise: object) -> object:
 
 
 def tracker() -> Tracker:
-    """Return the tracker of the store that the environment names."""
+    """Return the store that the environment names, on behalf of the session's user.
+
+    Raises
+    ------
+    NotAllowed
+        When the store has users and nobody is signed in, or the session has ended.
+    """
+    shared = store()
+    if not shared.has_users():
+        return shared
+    name, epoch = st.session_state.get(_USER, (None, None))
+    if name is None:
+        raise NotAllowed("not_signed_in", "The store has users; sign in to act as one of them.")
+    if not shared.is_open_demonstration():
+        check_time()
+    return shared.acting_as(name, epoch)
+
+
+def store() -> Tracker:
+    """Return the store that the environment names, on nobody's behalf."""
     return _tracker(os.environ.get(STORE_VARIABLE, "store"))
+
+
+def user() -> User | None:
+    """Return the session's user as the store has it now; None where nobody has an account."""
+    return tracker().user()
+
+
+def begin(name: str, epoch: int, expires: object = None) -> None:
+    """Begin the session of a user; what an earlier one chose on this screen goes."""
+    forget()
+    st.session_state[_EXPIRES] = expires
+    st.session_state[_USER] = (name, epoch)
+    st.session_state[_SEEN] = now()
+
+
+def forget() -> None:
+    """End the session: nothing that its user typed or saw stays behind."""
+    for key in list(st.session_state):
+        if key not in _STAYS:
+            del st.session_state[key]
+
+
+def check_time() -> None:
+    """End a session that nobody used for too long.
+
+    Raises
+    ------
+    NotAllowed
+        ``session_timed_out``.
+    """
+    if _USER not in st.session_state:
+        return
+    seen, expires = st.session_state.get(_SEEN), st.session_state.get(_EXPIRES)
+    if isinstance(expires, int | float) and now().timestamp() >= expires:
+        raise NotAllowed("token_expired", "The sign-in has expired; sign in again.")
+    if isinstance(seen, datetime) and timed_out(seen, now()):
+        raise NotAllowed("session_timed_out", "Nothing was done for half an hour; sign in again.")
+    st.session_state[_SEEN] = now()
+
+
+def act_as(name: str, epoch: int) -> None:
+    """Act as another user of the demonstration; choices on the screen stay."""
+    st.session_state[_USER] = (name, epoch)
+
+
+def acts_as(name: str, epoch: int) -> bool:
+    """Tell whether the session acts as a user as the store has it now."""
+    return bool(st.session_state.get(_USER) == (name, epoch))
+
+
+def user_name() -> str | None:
+    """Return the name of the session's user."""
+    name: str | None = st.session_state.get(_USER, (None, None))[0]
+    return name
+
+
+def signed_in() -> bool:
+    """Tell whether the session has a user."""
+    return _USER in st.session_state
 
 
 @st.cache_resource
@@ -75,12 +157,19 @@ def now() -> datetime:
 def as_of() -> date:
     """Return the day the session looks at; nobody can look past today."""
     chosen = answer("as_of", None)
-    return min(chosen, today()) if isinstance(chosen, date) else tracker().default_day(today())
+    return min(chosen, today()) if isinstance(chosen, date) else store().default_day(today())
+
+
+def known_on() -> date | None:
+    """Return the day of knowledge that the session looks back to; None for all that is known."""
+    chosen = answer("known_on", None)
+    asked = answer("known_on.asked", otherwise=False)
+    return min(chosen, today()) if asked and isinstance(chosen, date) else None
 
 
 def snapshot() -> Snapshot:
-    """Return everything that was true on the session's day."""
-    return tracker().snapshot(as_of())
+    """Return everything that was true on the session's day, as known on the session's day."""
+    return tracker().snapshot(as_of(), known_on())
 
 
 def set_pages(pages: Mapping[str, StreamlitPage]) -> None:

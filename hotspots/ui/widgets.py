@@ -6,7 +6,6 @@ under a name of ours and hands it back, through the widget's key, when the widge
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -30,11 +29,11 @@ from hotspots.reports.pages import (
 )
 from hotspots.snapshot import Lineage, Snapshot
 from hotspots.text import LANGUAGES, Texts
-from hotspots.ui import session
+from hotspots.ui import session, sign_in
 from hotspots.ui.live_map import MapClass, MapTexts
+from hotspots.ui.plain import plain as plain
 
 _Answer = TypeVar("_Answer")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])")
 _VERDICT_BADGE = {"met": "green", "not_met": "red", "cannot_be_measured": "gray"}
 _ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
 
@@ -56,29 +55,44 @@ def frame() -> bool:
         language_picker()
     say = session.say()
     try:
-        tracker = session.tracker()
-        tracker.programme()
+        shared = session.store()
     except HotspotsError as error:
-        st.title(say("app.no_store"))
-        st.warning(say.error(error))
-        st.markdown(say("app.no_store_next"))
+        return _no_store(error, say)
+    if not sign_in.entered(shared, say):
         return False
+    try:
+        session.tracker().programme()
+    except HotspotsError as error:
+        return _no_store(error, say)
     with st.sidebar:
         day_picker(say)
+        known_picker(say)
         snapshot = session.snapshot()
         if snapshot.edition is not None:
             st.caption(edition_line(snapshot, say))
-        st.caption(
-            say("app.log_head", count=str(snapshot.head.count), hash=snapshot.head.hash[:12])
-        )
+        ended = session.tracker().log_head()
+        st.caption(say("app.log_head", count=str(ended.count), hash=ended.hash[:12]))
     _notice(snapshot, say)
     return True
+
+
+def _no_store(error: HotspotsError, say: Texts) -> bool:
+    st.title(say("app.no_store"))
+    st.warning(say.error(error))
+    st.markdown(say("app.no_store_next"))
+    return False
 
 
 def _notice(snapshot: Snapshot, say: Texts) -> None:
     """Say on every screen which day it shows, and what is simulated or sketched."""
     with st.container(horizontal=True):
         st.badge(say("report.as_of", day=snapshot.as_of), icon=":material/event:", color="blue")
+        known = session.known_on()
+        if known is not None:
+            st.badge(say("app.as_known", day=known), icon=":material/history:", color="violet")
+        waiting = len(session.tracker().pending())
+        if waiting:
+            st.badge(say("approvals.badge", count=waiting), icon=":material/rule:", color="gray")
         _simulated(snapshot, say)
 
 
@@ -125,6 +139,27 @@ def day_picker(say: Texts) -> None:
     )
 
 
+def known_picker(say: Texts) -> None:
+    """Let the person look at what was known on an earlier day."""
+    asked = remembered(
+        "known_on.asked",
+        lambda key: st.toggle(say("app.known"), help=say("app.known_help"), key=key),
+        start=False,
+    )
+    if asked:
+        remembered(
+            "known_on",
+            lambda key: st.date_input(
+                say("app.known_day"),
+                min_value=date(1990, 1, 1),
+                max_value=date(2100, 12, 31),
+                format="DD/MM/YYYY",
+                key=key,
+            ),
+            start=session.as_of(),
+        )
+
+
 def remembered(name: str, draw: Callable[[str], _Answer], start: _Answer) -> _Answer:
     """Draw a widget whose answer outlives its page, and return the answer."""
     key = session.widget_key(name)
@@ -165,15 +200,6 @@ def kinds_picker(name: str, programme: Programme, say: Texts) -> list[int]:
     )
 
 
-def plain(text: str) -> str:
-    """Return text so that Markdown shows it as it is: no images, links, colours or formulas.
-
-    >>> plain("![x](http://e)")
-    '\\\\!\\\\[x\\\\]\\\\(http\\\\://e\\\\)'
-    """
-    return _MARKDOWN.sub(r"\\\1", text)
-
-
 def problem(error: HotspotsError | GeoError, say: Texts) -> None:
     """Show what was refused and why."""
     st.error(plain(say.error(error)), icon=":material/block:")
@@ -209,6 +235,15 @@ def counts_end(monthly: pd.DataFrame, found: Lineage, snapshot: Snapshot, say: T
     line = counts_end_line(monthly, found, snapshot, say)
     if line is not None:
         st.caption(line)
+
+
+def last_message(name: str) -> None:
+    """Show once what a callback said: `st.session_state[name]` holds (kind, text)."""
+    kind, text = st.session_state.pop(name, ("", ""))
+    if kind == "success":
+        st.success(plain(text), icon=":material/check:")
+    elif kind == "error":
+        st.error(plain(text), icon=":material/block:")
 
 
 def not_measured(snapshot: Snapshot, say: Texts) -> None:

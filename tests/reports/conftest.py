@@ -30,7 +30,8 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     """
     monkeypatch.chdir(tmp_path)
     tracker = Tracker.open(tmp_path / "store", create=True)
-    tracker.add_programme(PROGRAMME.read_text("utf-8"), NOW)
+    text = PROGRAMME.read_text("utf-8").replace("required = true", "required = false")
+    tracker.add_programme(text, NOW)
     tracker.add_boundaries(_boundaries(tmp_path), date(2025, 7, 1), NOW)
     counts = pd.DataFrame(
         [

@@ -20,7 +20,9 @@ from geo.wards import _KIND_WORDS, _ROW_REASONS, RowProblem
 from hotspots.carried import BACKWARD, NO_CROSSWALK, OUTSIDE
 from hotspots.errors import HotspotsError, MoveRefused
 from hotspots.measures.relapse import alarm
+from hotspots.programme.roles import Permission, Role
 from hotspots.programme.status import STAGES, EventType, Status
+from hotspots.records.audit import AuditAction
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.text import LANGUAGES, Texts, texts
 
@@ -33,6 +35,7 @@ ERRORS = {
     "IntakeError",
     "StoreError",
     "NotFound",
+    "NotAllowed",
     "CannotMeasure",
     "GeoError",
 }
@@ -117,6 +120,9 @@ def test_no_text_is_blank(sentences: dict[str, dict[str, str]]) -> None:
         ("reject", set(_ROW_REASONS)),
         ("word", set(_KIND_WORDS)),
         ("basis", set(BASES)),
+        ("role", set(Role)),
+        ("permission", set(Permission)),
+        ("audit", set(AuditAction)),
         ("behind", {NO_PAIR, NO_WEIGHT, NO_CROSSWALK, BACKWARD, OUTSIDE}),
     ],
 )

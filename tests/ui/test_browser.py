@@ -1,6 +1,7 @@
 """A commander's and a planner's way through the app, in a real browser."""
 
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
@@ -9,12 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
-from hotspots.text import texts
+from hotspots.text import Texts, texts
 from hotspots.tracker import Tracker
 
 pytestmark = pytest.mark.browser
 Serve = Callable[[Path], AbstractContextManager[str]]
-PAGES = ("overview", "hotspot", "record", "targets", "selection", "report", "boundaries")
+PAGES = (
+    "overview", "hotspot", "record", "targets", "selection", "report", "approvals", "boundaries",
+    "accounts",
+)  # fmt: skip
 
 
 class Witness:
@@ -133,6 +137,60 @@ def test_a_planner_records_a_relapse_and_the_map_the_targets_and_the_report_show
         page.close()
 
     _check_report_without_network(browser, saved, hotspot)
+
+
+def test_what_a_planner_records_counts_once_a_commander_has_approved_it(
+    staffed_demonstration_folder: Path, serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    shutil.copytree(staffed_demonstration_folder, tmp_path / "store")
+    tracker = Tracker.open(tmp_path / "store").acting_as("thammuu")
+    hotspot, ward = _a_watched_hotspot(tracker)
+    say = texts("vi")
+    with serve(tmp_path / "store") as address:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(60_000)
+        witness = Witness(page)
+        page.goto(address)
+        expect(page.locator('.wardmap[data-ready="true"]')).to_be_visible()
+        click_ward(page, ward)
+        page.get_by_role("button", name=say("overview.open_record")).first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(say("page.record"))
+        settled(page)
+        offered = page.get_by_role("radiogroup", name=say("record.event"))
+        offered.get_by_text(say("event.Relapsed")).click()
+        page.get_by_role("button", name=say("record.save"), exact=True).click()
+        expect(page.get_by_text(say("approvals.waits"))).to_be_visible()
+        drawn = page.locator(f'path[data-code="{ward}"]')
+        open_page(page, say("page.overview"))
+        expect(drawn).to_have_attribute("data-class", "under_watch")
+
+        act_as(page, say, "commander", "chihuy")
+        open_page(page, say("page.hotspot"))
+        with page.expect_download() as download:
+            page.get_by_role("button", name=say("hotspot.report")).click()
+        assert hotspot in Path(download.value.path()).read_text("utf-8")
+        open_page(page, say("page.approvals"))
+        card = page.get_by_test_id("stVerticalBlock").filter(has_text=hotspot).last
+        card.get_by_role("button", name=say("approvals.approve"), exact=True).click()
+        expect(page.get_by_text(f"Đã duyệt một sự kiện của {hotspot}")).to_be_visible()
+        open_page(page, say("page.overview"))
+        expect(drawn).to_have_attribute("data-class", "relapsed")
+        decided = tracker.hotspot(hotspot, date(2100, 1, 1)).log[-1]
+        assert (str(decided.type), decided.recorded_by) == ("Approved", "chihuy")
+
+        page.get_by_text(say("app.known"), exact=True).click()  # the day before: not known yet
+        settled(page)
+        expect(drawn).to_have_attribute("data-class", "under_watch")
+        assert witness.errors == []
+        page.close()
+    assert tracker.acting_as("chihuy").verify().ok
+    tracker.store.close()
+
+
+def act_as(page: Page, say: Texts, role: str, name: str) -> None:
+    page.get_by_label(say("sign_in.demonstration")).click()
+    page.get_by_role("option", name=f"{say(f'role.{role}')} ({name})").click()
+    settled(page)
 
 
 def test_a_code_is_the_ward_of_its_time_on_every_page(

@@ -1,9 +1,11 @@
 """Every page opens without a browser too: empty, as a demonstration, in both languages."""
 
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from hotspots.programme.status import EventType
@@ -12,6 +14,7 @@ from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
 
 PAGES = ("overview", "hotspot", "record", "targets", "selection", "report", "boundaries")
+PAGES_OF_PEOPLE = ("approvals", "accounts")
 PROGRAMME = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 
 
@@ -47,6 +50,70 @@ def test_every_page_opens_on_the_demonstration_city(
     test = opened(page, demonstration_folder, monkeypatch, language)
     assert not test.exception
     assert test.title[0].value == texts(language)(f"page.{page}")
+
+
+@pytest.mark.parametrize("user", ["xem", "canbo", "thammuu", "chihuy", "quantri"])
+def test_every_page_opens_for_every_role_and_offers_only_what_it_may(
+    user: str, staffed_demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts("vi")
+    for page in (*PAGES, *PAGES_OF_PEOPLE):
+        monkeypatch.setenv("HOTSPOTS_STORE", str(staffed_demonstration_folder))
+        test = AppTest.from_function(one_page, default_timeout=120)
+        test.session_state["page_under_test"] = page
+        test.session_state["demonstration.user"] = user
+        test.session_state["as_of"] = date(2026, 10, 31)
+        test.run()
+        assert not test.exception, page
+        buttons = {button.label for button in test.button}
+        if page == "approvals":
+            assert (say("approvals.approve") in buttons) is (user == "chihuy")
+            assert (say("approvals.take_back") in buttons) is (user == "thammuu")
+        if page == "record":
+            assert (say("record.save") in buttons) is (user in ("thammuu", "canbo"))
+        if page == "accounts":
+            assert (say("users.add") in buttons) is (user == "quantri")
+
+
+@pytest.mark.parametrize("page", PAGES_OF_PEOPLE)
+def test_the_pages_of_people_open_without_accounts(
+    page: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = opened(page, demonstration_folder, monkeypatch, "en")
+    assert not test.exception
+    assert test.title[0].value == texts("en")(f"page.{page}")
+
+
+def test_a_store_with_users_shows_nothing_before_somebody_signs_in(
+    staffed_demonstration_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(staffed_demonstration_folder, tmp_path / "real")
+    tracker = Tracker.open(tmp_path / "real")
+    with tracker.store.database.writing() as connection:
+        connection.execute(sa.text("DELETE FROM setting"))  # no demonstration any more
+    admin = tracker.acting_as("quantri")
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    admin.set_password("chihuy", "bốn từ không ai đoán", now=now)
+    tracker.store.close()
+    say = texts("vi")
+    monkeypatch.setenv("HOTSPOTS_STORE", str(tmp_path / "real"))
+    test = AppTest.from_file(str(PROGRAMME.parents[1] / "app.py"), default_timeout=120).run()
+    assert test.title[0].value == say("sign_in.title")
+    assert len(test.title) == 1
+    assert not test.metric
+    test.text_input(key="sign_in.name").input("chihuy")
+    test.text_input(key="sign_in.password").input("sai mật khẩu rồi")
+    test.button[0].click().run()
+    assert say("error.sign_in_failed") in test.warning[0].value
+    test.text_input(key="sign_in.name").input("chihuy")
+    test.text_input(key="sign_in.password").input("bốn từ không ai đoán")
+    test.button[0].click().run()
+    assert not test.exception
+    assert test.title[0].value == say("page.overview")
+    assert "sign_in.password" not in test.session_state
+    test.session_state["session.seen"] = datetime(2026, 1, 1, tzinfo=UTC)  # hours ago
+    test.run()
+    assert test.title[0].value == say("sign_in.title")
 
 
 @pytest.mark.parametrize("page", PAGES)

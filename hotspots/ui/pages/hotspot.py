@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import streamlit as st
 
+from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.charts import monthly_chart
 from hotspots.reports.pages import timeline
@@ -25,7 +26,7 @@ def show() -> None:
         return
     chosen = widgets.choose("hotspot", say("hotspot.choose"), list(names), names.__getitem__)
     st.session_state["record.hotspot"] = chosen
-    file = session.tracker().hotspot(chosen, snapshot.as_of)
+    file = session.tracker().hotspot(chosen, snapshot.as_of, session.known_on())
     _facts(file, snapshot, say)
     _counts(file, snapshot, say)
     left, right = st.columns([3, 2], gap="medium")
@@ -117,18 +118,24 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
 
 
 def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
+    # The page is made when the button is pressed, outside the session: all it needs is taken here;
+    # who asks is read again from the store even then.
+    tracker, known_on, made_on = session.tracker(), session.known_on(), session.today()
+
     def page() -> bytes:
-        return (
-            session.tracker()
-            .report(
-                "hotspot",
-                hotspot,
-                as_of=snapshot.as_of,
-                made_on=session.today(),
-                language=say.language,
-            )
-            .encode()
+        exported = tracker.export(
+            "hotspot",
+            hotspot,
+            as_of=snapshot.as_of,
+            made_on=made_on,
+            language=say.language,
+            now=session.now(),
+            known_on=known_on,
         )
+        return exported.encode()
+
+    if not tracker.may(Permission.EXPORT):
+        return
 
     st.download_button(
         say("hotspot.report"),

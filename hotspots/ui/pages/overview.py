@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from hotspots.errors import NotAllowed
 from hotspots.reports.charts import last_year, monthly_chart, transformed_chart, trend_chart
 from hotspots.snapshot import MapView, Snapshot
 from hotspots.text import Texts
@@ -30,6 +31,13 @@ def show() -> None:
 
 @st.fragment
 def _map_and_panel() -> None:
+    try:
+        _drawn()
+    except NotAllowed:  # the session ended between two clicks: the frame says why
+        st.rerun(scope="app")
+
+
+def _drawn() -> None:
     say, snapshot = session.say(), session.snapshot()
     left, right = st.columns([2, 1], gap="medium")
     view = None

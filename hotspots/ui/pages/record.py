@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from hotspots.errors import HotspotsError
+from hotspots.programme.roles import Permission
 from hotspots.programme.status import NEEDS_PLAN_YEAR, Event, EventType
 from hotspots.text import Texts
 from hotspots.tracker import Entry
@@ -30,6 +31,10 @@ def show() -> None:
     say = session.say()
     st.title(say("record.title"))
     st.caption(say("record.intro"))
+    if not session.tracker().may(Permission.RECORD):
+        st.info(say("record.not_allowed"))
+        _latest(say)
+        return
     mode = widgets.remembered(
         "record.mode",
         lambda key: st.segmented_control(
@@ -43,7 +48,7 @@ def show() -> None:
         start="existing",
     )
     {"existing": _existing, "new": _new, "correct": _correct}[mode](say)
-    _last_message()
+    widgets.last_message(_MESSAGE)
     _latest(say)
 
 
@@ -218,6 +223,8 @@ def _save(
         by=written.recorded_by,
         at=written.recorded_at.astimezone(),
     )
+    if written.needs_approval:
+        message = f"{message} {say('approvals.waits')}"
     st.session_state[_LAST] = (asked, session.now(), message)
     return message
 
@@ -238,7 +245,9 @@ def _save_correction(say: Texts) -> str:
         expected_version=st.session_state.get(_SEEN),
     )
     key = "record.struck" if strike else "record.moved"
-    return say(key, hotspot=_title(hotspot), on=day, by=by)
+    done = say(key, hotspot=_title(hotspot), on=day, by=by)
+    waits = session.tracker().programme().approval_required
+    return f"{done} {say('approvals.waits')}" if waits else done
 
 
 def _title(hotspot: str) -> str:
@@ -247,6 +256,9 @@ def _title(hotspot: str) -> str:
 
 
 def _chosen_author(say: Texts) -> str:
+    user = session.user()
+    if user is not None:
+        return user.name
     by = str(_form("record.by") or "")
     st.session_state["record.by"] = by
     if not by.strip():
@@ -264,14 +276,6 @@ def _chosen_day(say: Texts) -> date:
 def _draft_id() -> str:
     """Return the id of the event being written: a second click writes the same event."""
     return str(st.session_state.setdefault(_DRAFT, str(uuid.uuid4())))
-
-
-def _last_message() -> None:
-    kind, text = st.session_state.pop(_MESSAGE, ("", ""))
-    if kind == "success":
-        st.success(widgets.plain(text), icon=":material/check:")
-    elif kind == "error":
-        st.error(widgets.plain(text), icon=":material/block:")
 
 
 # -- the questions
@@ -334,13 +338,17 @@ def _plan_year(on: date, say: Texts) -> None:
 
 
 def _author_and_note(say: Texts, *, reason: bool = False) -> None:
-    widgets.remembered(
-        "record.by",
-        lambda key: st.text_input(
-            say("record.by"), help=say("record.by_help"), max_chars=80, key=key
-        ),
-        start="",
-    )
+    user = session.user()
+    if user is not None:
+        st.caption(say("record.as_user", user=widgets.plain(user.display_name)))
+    else:
+        widgets.remembered(
+            "record.by",
+            lambda key: st.text_input(
+                say("record.by"), help=say("record.by_help"), max_chars=80, key=key
+            ),
+            start="",
+        )
     widgets.remembered(
         "record.note",
         lambda key: st.text_area(

@@ -8,11 +8,13 @@ import streamlit as st
 
 from geo.errors import GeoError
 from hotspots.errors import HotspotsError
+from hotspots.programme.roles import Permission
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
 
 _KINDS = ("programme", "hotspot", "ward")
+_MADE = "report.page"
 
 
 def show() -> None:
@@ -42,8 +44,10 @@ def show() -> None:
 
 def _asked(kind: str, which: str, snapshot: Snapshot, say: Texts) -> tuple[object, ...]:
     """Return what makes one report another: a change of any asks for a new one."""
-    version = session.tracker().data_version()
-    return kind, which, snapshot.as_of, say.language, session.today(), version
+    # The user is part of the question: one's report is not another's, and each is noted.
+    version = session.tracker().data_version(), session.user_name()
+    known = session.known_on()
+    return kind, which, snapshot.as_of, say.language, session.today(), known, version
 
 
 def _which(kind: str, snapshot: Snapshot, say: Texts) -> str | None:
@@ -100,10 +104,19 @@ def _result(kind: str, which: str, snapshot: Snapshot, say: Texts) -> None:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
 def _page(asked: tuple[object, ...]) -> str:
-    """Make a report once for what was asked; the store's version is part of the question."""
-    kind, which, as_of, language, made_on, _ = asked
-    return session.tracker().report(
-        str(kind), str(which), as_of=as_of, made_on=made_on, language=str(language)
-    )
+    """Return the report asked for: made, and noted in the log, once in a session.
+
+    It is kept in the session and nowhere else, so nobody gets what somebody else was given.
+    """
+    kept, page = st.session_state.get(_MADE, (None, ""))
+    if kept == asked:
+        session.tracker().access.require(Permission.EXPORT)
+        return str(page)
+    kind, which, as_of, language, made_on, known_on, _ = asked
+    page = session.tracker().export(
+        str(kind), str(which), as_of=as_of, made_on=made_on, language=str(language),
+        now=session.now(), known_on=known_on,
+    )  # fmt: skip
+    st.session_state[_MADE] = (asked, page)
+    return page

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from hotspots.errors import HotspotsError
+from hotspots.programme.roles import Permission
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
@@ -176,14 +177,21 @@ def _propose(
         named = ", ".join(str(table.loc[ward, "name"]) for ward in taken)
         st.info(widgets.plain(say("selection.cannot", count=str(len(taken)), names=named)))
     free = [ward for ward in chosen if ward not in taken]
+    if not session.tracker().may(Permission.PROPOSE):
+        st.info(say("selection.not_allowed"))
+        return
     with st.form("selection.propose", enter_to_submit=False):
         left, right = st.columns(2)
         with left:
-            widgets.remembered(
-                "record.by",
-                lambda key: st.text_input(say("selection.propose_by"), max_chars=80, key=key),
-                start="",
-            )
+            user = session.user()
+            if user is not None:
+                st.caption(say("record.as_user", user=widgets.plain(user.display_name)))
+            else:
+                widgets.remembered(
+                    "record.by",
+                    lambda key: st.text_input(say("selection.propose_by"), max_chars=80, key=key),
+                    start="",
+                )
         with right:
             widgets.kinds_picker("selection.kinds", snapshot.programme, say)
         st.form_submit_button(
@@ -196,8 +204,16 @@ def _propose(
 
 
 def _write(wards: list[str], year: int, on: date, names: Mapping[str, str], say: Texts) -> None:
+    try:
+        user = session.user()
+    except HotspotsError as error:
+        st.session_state[_MESSAGE] = (None, [say.error(error)])
+        return
     by = str(st.session_state.get(session.widget_key("record.by")) or "")
-    st.session_state["record.by"] = by
+    if user is not None:
+        by = user.name
+    else:
+        st.session_state["record.by"] = by
     if not by.strip():
         st.session_state[_MESSAGE] = (None, [say("record.by_missing")])
         return
