@@ -12,11 +12,14 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
+import sqlalchemy as sa
+
 from hotspots.errors import NotAllowed
 from hotspots.programme.roles import Permission
 from hotspots.records import users
 from hotspots.records.audit import Audit, AuditAction
 from hotspots.records.database import Database
+from hotspots.records.database import users as user_table
 from hotspots.records.users import User
 
 _Asked = ParamSpec("_Asked")
@@ -76,6 +79,26 @@ class Access:
                 permission=str(permission),
             )
         return user
+
+    def still(self, connection: sa.Connection) -> None:
+        """Refuse, inside a transaction that writes, whoever may not act any more.
+
+        Raises
+        ------
+        NotAllowed
+            ``session_ended``: disabled or changed since the call began; ``not_signed_in``: the
+            first account was made meanwhile.
+        """
+        query = sa.select(user_table.c.active, user_table.c.epoch)
+        if self.name is None:
+            if connection.execute(query.limit(1)).first() is not None:
+                raise NotAllowed("not_signed_in", "The store has users now; sign in.")
+            return
+        row = connection.execute(query.where(user_table.c.name == self.name)).one_or_none()
+        if row is None or not row.active or self._epoch not in (None, row.epoch):
+            raise NotAllowed(
+                "session_ended", f"The session of {self.name} has ended.", user=self.name
+            )
 
     def author(self, otherwise: str) -> str:
         """Return who stands in the log: the acting user, or what was typed without accounts."""

@@ -666,7 +666,8 @@ class Tracker:
         if existing and seen != len(existing):  # before the rules: they would blame the person
             raise changed_meanwhile(existing[-1])
         draft = self._draft(entry, existing, today)
-        return append(self.store.database, [draft], {draft.hotspot: seen})[0]
+        versions = {draft.hotspot: seen}
+        return append(self.store.database, [draft], versions, guard=self.access.still)[0]
 
     @asks(Permission.RECORD)
     def record_all(
@@ -698,7 +699,8 @@ class Tracker:
                 drafts.append(draft)
             waiting = [(position, entry) for position, entry in waiting if position in refused]
         touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
-        return append(self.store.database, drafts, touched, audit), refused
+        guard = self.access.still
+        return append(self.store.database, drafts, touched, audit, guard), refused
 
     def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
         """Return the event an entry asks for, checked against the rules."""
@@ -706,7 +708,7 @@ class Tracker:
             raise IntakeError("hotspot_missing", "The event names no hotspot.")
         self._check_days(entry.on, entry.plan_year, today)
         if entry.event in (EventType.APPROVED, EventType.SENT_BACK):
-            self.access.require(Permission.APPROVE)
+            self._check_second_person()
         if entry.event in DECISIONS:
             place = None
         elif foreseen(existing):
@@ -736,6 +738,18 @@ class Tracker:
             return replace(draft, place=written.place, recorded_by=written.recorded_by)
         check_move(existing, _next(draft, existing))
         return draft
+
+    def _check_second_person(self) -> None:
+        """Refuse a decision by nobody in particular: without accounts all names are one person's.
+
+        The demonstration is built before its users are added.
+        """
+        if self.access.require(Permission.APPROVE) is None and not self.is_demonstration():
+            raise NotAllowed(
+                "approval_needs_accounts",
+                "A second person's approval needs accounts: add users ('hotspots user add NAME "
+                "administrator'), or put a programme with approval.required = false in force.",
+            )
 
     def _needs_approval(self, event: EventType, *, other_kinds: bool = False) -> bool:
         """Tell whether an event written now waits for a second person."""
@@ -857,7 +871,8 @@ class Tracker:
         )
         self._check_scope(hotspot, existing, None)
         check_move(existing, _next(draft, existing))
-        return append(self.store.database, [draft], {hotspot: len(existing)})[0]
+        versions = {hotspot: len(existing)}
+        return append(self.store.database, [draft], versions, guard=self.access.still)[0]
 
     def _place_of(self, entry: Entry) -> Place | None:
         if entry.ward is None:
@@ -1024,6 +1039,7 @@ class Tracker:
             password=password,
             by=self.access.author(name),
             now=now,
+            guard=self.access.still,
         )
 
     def _check_wards(self, wards: Collection[tuple[str, str]]) -> None:

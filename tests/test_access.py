@@ -157,6 +157,50 @@ def test_a_role_taken_away_ends_the_session_at_the_next_action(
     assert disabled.value.reason == "user_disabled"
 
 
+def test_signing_out_ends_the_other_windows_of_a_user_too(shared: Tracker) -> None:
+    first, second = (shared.sign_in("planner", PASSWORD, NOW) for _ in range(2))
+    first.sign_out(NOW)
+    with pytest.raises(NotAllowed) as ended:
+        second.snapshot(TODAY)
+    assert ended.value.reason == "session_ended"
+
+
+def test_whoever_is_disabled_between_the_check_and_the_write_writes_nothing(
+    shared: Tracker, acting: Callable[[str], Tracker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planner = acting("planner")
+    draft = planner._draft
+
+    def slow(*asked: Any) -> Any:
+        ready = draft(*asked)
+        acting("admin").disable_user("planner", now=NOW)
+        return ready
+
+    monkeypatch.setattr(planner, "_draft", slow)
+    with pytest.raises(NotAllowed) as refused:
+        planner.record(designation(), today=TODAY)
+    assert refused.value.reason == "session_ended"
+    assert acting("viewer").pending() == []
+
+
+def test_of_two_who_find_no_accounts_one_makes_the_first(
+    small_city: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other, who was let in because nobody had an account, finds that somebody has."""
+    hash_ = users._hash
+
+    def slow(password: str) -> str:
+        monkeypatch.setattr(users, "_hash", hash_)
+        small_city.add_user("other", role=Role.ADMINISTRATOR, now=NOW, password=PASSWORD)
+        return hash_(password)
+
+    monkeypatch.setattr(users, "_hash", slow)
+    with pytest.raises(NotAllowed) as refused:
+        small_city.add_user("late", role=Role.ADMINISTRATOR, now=NOW, password=PASSWORD)
+    assert refused.value.reason == "not_signed_in"
+    assert [user.name for user in users.users(small_city.store.database)] == ["other"]
+
+
 def test_the_first_user_is_an_administrator(small_city: Tracker) -> None:
     with pytest.raises(NotAllowed) as refused:
         small_city.add_user("lan", role=Role.PLANNER, now=NOW)
@@ -223,17 +267,21 @@ def test_a_planner_cannot_approve_by_recording_an_approval(
         acting("planner").record(forged, today=TODAY)
 
 
-def test_nobody_approves_the_own_entry_not_even_without_accounts(
+def test_without_accounts_nobody_is_a_second_person(
     small_city: Tracker, programme_text: str
 ) -> None:
     text = programme_text.replace("required = false", "required = true")
     small_city.add_programme(text, NOW)
     written = small_city.record(designation(by="An"), today=TODAY)
-    with pytest.raises(MoveRefused) as refused:
-        small_city.approve(written.event_id, by=" an ", today=TODAY, now=NOW)
-    assert refused.value.reason == "self_approval"
-    small_city.approve(written.event_id, by="Bình", today=TODAY, now=NOW)
-    assert status(small_city) is Status.DESIGNATED
+    forged = Entry("00001-2025", E.APPROVED, TODAY, "Bình", NOW, about=written.event_id)
+    for attempt in (
+        lambda: small_city.approve(written.event_id, by="Bình", today=TODAY, now=NOW),
+        lambda: small_city.record(forged, today=TODAY),
+    ):
+        with pytest.raises(NotAllowed) as refused:
+            attempt()
+        assert refused.value.reason == "approval_needs_accounts"
+    assert status(small_city) is Status.NOT_LISTED
 
 
 def test_an_approval_of_what_somebody_changed_meanwhile_is_refused(

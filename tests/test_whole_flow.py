@@ -36,9 +36,8 @@ date = "month"
 
 
 def hotspots(store: Path, *arguments: object, expect: int = 0) -> str:
-    result = CliRunner().invoke(
-        app, [*map(str, arguments), "--store", str(store)], env={"HOTSPOTS_LANG": "en"}
-    )
+    words = [*map(str, arguments), "--store", str(store)]
+    result = CliRunner().invoke(app, words, env={"HOTSPOTS_LANG": "en"})
     assert result.exit_code == expect, result.output
     return result.output
 
@@ -47,7 +46,25 @@ def answer(store: Path, *arguments: object) -> object:
     return json.loads(hotspots(store, *arguments, "--json"))
 
 
-def test_a_town_of_four_wards_goes_from_files_to_a_report(tmp_path: Path) -> None:
+def _staff(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add an administrator, a planner who acts from now on, and a commander."""
+    for name in ("HOTSPOTS_PASSWORD", "HOTSPOTS_NEW_PASSWORD"):
+        monkeypatch.setenv(name, "bốn từ không ai đoán")
+    hotspots(store, "user", "add", "admin", "administrator")
+    for name, role in (("lan", "planner"), ("minh", "commander")):
+        hotspots(store, "--user", "admin", "user", "add", name, role)
+    monkeypatch.setenv("HOTSPOTS_USER", "lan")
+
+
+def _approve_all(store: Path) -> None:
+    """Approve, as the commander, what the planner recorded."""
+    for waiting in answer(store, "pending"):
+        hotspots(store, "--user", "minh", "approve", waiting["id"])
+
+
+def test_a_town_of_four_wards_goes_from_files_to_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     3 4    ward 4 is the busy one; it is designated, transformed, and watched
     1 2
@@ -55,6 +72,7 @@ def test_a_town_of_four_wards_goes_from_files_to_a_report(tmp_path: Path) -> Non
     store = tmp_path / "store"
     hotspots(store, "programme", "add", PROGRAMME)
     hotspots(store, "boundaries", "add", _town(tmp_path), "--edition", "2024-01-01")
+    _staff(store, monkeypatch)
     receipt = answer(store, "import", "incidents", _incidents(tmp_path))
     assert receipt["accepted"] + receipt["rejected"] == receipt["rows"] == 3_000
     assert receipt["reasons"] == {"outside": 40}
@@ -70,8 +88,7 @@ def test_a_town_of_four_wards_goes_from_files_to_a_report(tmp_path: Path) -> Non
     receipt = answer(store, "import", "status", events)
     assert (receipt["accepted"], receipt["rejected"]) == (3, 1)
     assert answer(store, "status", "--as-of", "2025-03-31")["hotspots"] == []
-    for waiting in answer(store, "pending"):  # a second person: not who imported
-        hotspots(store, "approve", waiting["id"])
+    _approve_all(store)
     day = ("--as-of", "2025-03-31")
     (listed,) = answer(store, "status", *day)["hotspots"]
     assert (listed["status"], listed["watched_until"]) == ("transformed", "2025-12-20")
@@ -87,6 +104,7 @@ def test_a_town_of_four_wards_goes_from_files_to_a_report(tmp_path: Path) -> Non
     hotspots(store, "report", "programme", "--out", report, *day)
     page = report.read_text("utf-8")
     assert "4-2024" in page
+    monkeypatch.setenv("HOTSPOTS_USER", "minh")
     assert hotspots(store, "verify", "--report", report).count("1 anchors") == 1
 
 
@@ -124,7 +142,9 @@ def _incidents(folder: Path) -> Path:
 
 
 @pytest.mark.real_data
-def test_real_wards_real_points_and_the_real_list_go_the_whole_way(tmp_path: Path) -> None:
+def test_real_wards_real_points_and_the_real_list_go_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """168 wards of 2025, 562,470 police-recorded points laid over them, the 12 hotspots of 2025.
 
     The points are English, of 2014; they are shifted onto the city and by eleven years, so that
@@ -138,6 +158,7 @@ def test_real_wards_real_points_and_the_real_list_go_the_whole_way(tmp_path: Pat
     found = answer(store, "boundaries", "add", wards_file, "--edition", "2025-07-01")
     assert found["units"] == 168
     assert found["islands"] == ["26732"]
+    _staff(store, monkeypatch)
     points, mapping = _shifted_points(tmp_path, wards_file)
     receipt = answer(store, "import", "incidents", points, "--mapping", mapping)
     assert receipt["rows"] == 562_470
@@ -149,8 +170,7 @@ def test_real_wards_real_points_and_the_real_list_go_the_whole_way(tmp_path: Pat
     listed = answer(store, "import", "status", _events_of_2025(tmp_path))
     assert listed["rejected"] == 0
     day = ("--as-of", "2025-12-31")
-    for waiting in answer(store, "pending"):
-        hotspots(store, "approve", waiting["id"])
+    _approve_all(store)
     assert len(answer(store, "status", *day)["hotspots"]) == 12
     targets = answer(store, "targets", *day)
     share = targets["transformed"]["2025"]
@@ -159,14 +179,14 @@ def test_real_wards_real_points_and_the_real_list_go_the_whole_way(tmp_path: Pat
     assert len(watched) == 8
     assert all(0 < row["p6"] < 1 and row["reasons"] for row in watched)
     assert len(answer(store, "select", "--year", "2026", *day)["wards"]) == 12
-    tracker = Tracker.open(store)
+    tracker = Tracker.open(store).acting_as("lan")
     panel = tracker.panel(tracker.editions()[0])
     assert panel["count"].sum() == receipt["accepted"]
     assert len(panel) == 168 * 11 * len(tracker.programme().categories)
     report = tmp_path / "report.html"
     hotspots(store, "report", "programme", "--out", report, *day)
     page = report.read_text("utf-8")
-    hotspots(store, "verify", "--report", report)
+    assert hotspots(store, "--user", "minh", "verify", "--report", report)
     assert page.count('class="one"') == 12
     assert "Simulated" not in page
 
@@ -224,6 +244,7 @@ def test_counts_of_2024_on_old_wards_stand_on_the_real_wards_of_today(
     days = ("--from", "2025-01-01", "--to", "2025-07-01")
     found = answer(store, "crosswalk", "add", SHARED / "crosswalk.csv", *days)
     assert (found["old_wards"], found["divided"], found["set_aside"]) == (441, 47, 173)
+    _staff(store, monkeypatch)
     sixteen = {code for code, _ in found["cannot_be_carried"]}
     assert len(sixteen) == 16
     counts, total = _counts_on_old_wards(tmp_path)
@@ -241,7 +262,7 @@ def test_counts_of_2024_on_old_wards_stand_on_the_real_wards_of_today(
     estimated = {row["ward"]: row["share"] for row in carried["estimated_wards"]}
     assert "26809" in estimated  # Hiệp Bình has a part of Linh Đông
     assert 0 < estimated["26809"] < 0.5
-    tracker = Tracker.open(store)
+    tracker = Tracker.open(store).acting_as("lan")
     march = tracker.panel(tracker.editions()[1]).query("month == '2024-03'").set_index("ward")
     assert march.loc["26743", "known"].all()  # Bến Thành
     assert not march.loc["25747", "known"].any()  # Thủ Dầu Một: a part could not be carried
@@ -259,9 +280,7 @@ def test_counts_of_2024_on_old_wards_stand_on_the_real_wards_of_today(
         store, "record", "26740-2026", "Designated", "--on", "2026-03-01", "--plan-year", "2026",
         "--ward", "26740",
     )  # fmt: skip
-    monkeypatch.setattr("getpass.getuser", lambda: "second")
-    for waiting in answer(store, "pending"):
-        hotspots(store, "approve", waiting["id"])
+    _approve_all(store)
     table = {row["hotspot"]: row["name"] for row in answer(store, "status")["hotspots"]}
     assert table == {"26740-2024": "Phường Bến Nghé", "26740-2026": "Sài Gòn"}
     tracker.store.close()

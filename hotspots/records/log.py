@@ -6,7 +6,7 @@ The database refuses UPDATE, DELETE and REPLACE by triggers, and no code here as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -74,6 +74,7 @@ def append(
     drafts: Sequence[Event],
     expected_versions: Mapping[str, int] | None = None,
     audit: Sequence[Audit] = (),
+    guard: Callable[[sa.Connection], None] | None = None,
 ) -> list[Event]:
     """Write events, all or none, and return them as they stand in the log.
 
@@ -87,6 +88,8 @@ def append(
         For each hotspot the number of events the writer had seen.
     audit : sequence of Audit
         Written after the events in the same transaction.
+    guard : callable, optional
+        Asked first in the transaction, so that nobody is disabled between the check and the write.
 
     Raises
     ------
@@ -95,6 +98,8 @@ def append(
         something else, or an event holds what its type may not hold.
     """
     with database.writing() as connection:
+        if guard is not None:
+            guard(connection)
         tail = Tail(connection)
         again = bool(drafts) and _all_there(connection, drafts)  # the answer was lost on its way
         for hotspot, seen in ({} if again else expected_versions or {}).items():

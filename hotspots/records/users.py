@@ -14,7 +14,7 @@ import math
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -151,6 +151,7 @@ def add_user(
     password: str | None = None,
     by: str,
     now: datetime,
+    guard: Callable[[sa.Connection], None] | None = None,
 ) -> User:
     """Add a user; without a password or an e-mail address they cannot sign in yet.
 
@@ -164,6 +165,8 @@ def add_user(
         Taken as they are; whether there are such wards is for the caller to know.
     by : str
         Who adds them.
+    guard : callable, optional
+        Asked first in the transaction: two who find no accounts cannot both make the first.
 
     Raises
     ------
@@ -182,6 +185,8 @@ def add_user(
     )
     password_hash = None if password is None else _hash(checked_password(name, password))
     with database.writing() as connection:
+        if guard is not None:
+            guard(connection)
         if _row(connection, user.name) is not None:
             raise StoreError(
                 "user_exists",
@@ -369,8 +374,10 @@ def sign_in_by_claims(database: Database, claims: Mapping[str, object], now: dat
 
 
 def sign_out(database: Database, name: str, now: datetime) -> None:
-    """Log that a user left."""
+    """Log that a user left, and end the sessions of other windows too."""
     with database.writing() as connection:
+        left = sa.update(user_table).where(user_table.c.name == name)
+        connection.execute(left.values(epoch=user_table.c.epoch + 1))
         append_audit(connection, Audit(AuditAction.SIGNED_OUT, name, now, name))
 
 
