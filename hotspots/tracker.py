@@ -1062,18 +1062,30 @@ class Tracker:
         self._check_wards(wards or ())
         return users.change_user(
             self.store.database, name, role=role, wards=wards, display_name=display_name,
-            email=email, by=self.access.author("-"), now=now,
+            email=email, by=self.access.author("-"), now=now, guard=self.access.still,
         )  # fmt: skip
 
     @asks(Permission.MANAGE_USERS)
     def disable_user(self, name: str, *, now: datetime) -> User:
         """Disable a user; open sessions end at their next action."""
-        return users.disable(self.store.database, name, by=self.access.author("-"), now=now)
+        return users.disable(
+            self.store.database,
+            name,
+            by=self.access.author("-"),
+            now=now,
+            guard=self.access.still,
+        )
 
     @asks(Permission.MANAGE_USERS)
     def enable_user(self, name: str, *, now: datetime) -> User:
         """Let a disabled user in again."""
-        return users.enable(self.store.database, name, by=self.access.author("-"), now=now)
+        return users.enable(
+            self.store.database,
+            name,
+            by=self.access.author("-"),
+            now=now,
+            guard=self.access.still,
+        )
 
     @asks(Permission.READ)
     def set_password(self, name: str, password: str, *, now: datetime) -> User:
@@ -1082,7 +1094,9 @@ class Tracker:
         if user is None or user.name != name:
             self.access.require(Permission.MANAGE_USERS)
         by = self.access.author("-")
-        return users.set_password(self.store.database, name, password, by=by, now=now)
+        return users.set_password(
+            self.store.database, name, password, by=by, now=now, guard=self.access.still
+        )
 
     def sign_in(self, name: str, password: str, now: datetime) -> Tracker:
         """Return the store on behalf of a user who gave the right password."""

@@ -30,6 +30,7 @@ from hotspots.records.chain import CLOCK, moment_text
 from hotspots.records.database import Database, events
 from hotspots.records.database import users as user_table
 
+Guard = Callable[[sa.Connection], None]  # refuses, inside a transaction, who may not write it
 HASHER = PasswordHasher()
 PASSWORD_SIGNS = (12, 200)
 SHOWN_NAME_SIGNS = 80
@@ -151,7 +152,7 @@ def add_user(
     password: str | None = None,
     by: str,
     now: datetime,
-    guard: Callable[[sa.Connection], None] | None = None,
+    guard: Guard | None = None,
 ) -> User:
     """Add a user; without a password or an e-mail address they cannot sign in yet.
 
@@ -185,8 +186,7 @@ def add_user(
     )
     password_hash = None if password is None else _hash(checked_password(name, password))
     with database.writing() as connection:
-        if guard is not None:
-            guard(connection)
+        _ask(guard, connection)
         if _row(connection, user.name) is not None:
             raise StoreError(
                 "user_exists",
@@ -217,6 +217,7 @@ def change_user(
     email: str | None = None,
     by: str,
     now: datetime,
+    guard: Guard | None = None,
 ) -> User:
     """Change what is given and leave the rest; an empty e-mail address takes it away.
 
@@ -241,6 +242,7 @@ def change_user(
     if email is not None:
         given["email"] = checked_email(email) if email else None
     with database.writing() as connection:
+        _ask(guard, connection)
         before = _existing(connection, name)
         after = replace(before, **given)  # type: ignore[arg-type]  # mypy cannot see the keys
         if after == before:
@@ -256,7 +258,9 @@ def change_user(
     return after
 
 
-def disable(database: Database, name: str, *, by: str, now: datetime) -> User:
+def disable(
+    database: Database, name: str, *, by: str, now: datetime, guard: Guard | None = None
+) -> User:
     """Bar a user from signing in and from acting; nobody is ever deleted.
 
     Raises
@@ -267,6 +271,7 @@ def disable(database: Database, name: str, *, by: str, now: datetime) -> User:
         If it is the last active administrator.
     """
     with database.writing() as connection:
+        _ask(guard, connection)
         user = _existing(connection, name)
         if not user.active:
             return user
@@ -277,7 +282,9 @@ def disable(database: Database, name: str, *, by: str, now: datetime) -> User:
     return disabled
 
 
-def enable(database: Database, name: str, *, by: str, now: datetime) -> User:
+def enable(
+    database: Database, name: str, *, by: str, now: datetime, guard: Guard | None = None
+) -> User:
     """Let a disabled user sign in again; the sessions they had stay ended.
 
     Raises
@@ -286,6 +293,7 @@ def enable(database: Database, name: str, *, by: str, now: datetime) -> User:
         If there is no such user.
     """
     with database.writing() as connection:
+        _ask(guard, connection)
         user = _existing(connection, name)
         if user.active:
             return user
@@ -296,7 +304,15 @@ def enable(database: Database, name: str, *, by: str, now: datetime) -> User:
     return enabled
 
 
-def set_password(database: Database, name: str, password: str, *, by: str, now: datetime) -> User:
+def set_password(
+    database: Database,
+    name: str,
+    password: str,
+    *,
+    by: str,
+    now: datetime,
+    guard: Guard | None = None,
+) -> User:
     """Give a user a password, of 12 to 200 signs, and end the sessions begun with another.
 
     Raises
@@ -308,6 +324,7 @@ def set_password(database: Database, name: str, password: str, *, by: str, now: 
     """
     password_hash = _hash(checked_password(name, password))
     with database.writing() as connection:
+        _ask(guard, connection)
         user = _existing(connection, name)
         changed = replace(user, epoch=user.epoch + 1, has_password=True)
         _write(connection, changed, password_hash=password_hash)
@@ -359,14 +376,24 @@ def sign_in(database: Database, name: str, password: str, now: datetime) -> User
 
 
 def sign_in_by_claims(database: Database, claims: Mapping[str, object], now: datetime) -> User:
-    """Return the user of an identity provider's claims, and log that they came in.
+    """Return the user of an identity provider's claims; log that they came in, or were refused.
 
     Raises
     ------
     NotAllowed
         As `user_of_claims`.
     """
-    user = user_of_claims(database, claims, now)
+    try:
+        user = user_of_claims(database, claims, now)
+    except NotAllowed as error:
+        email = claims.get("email")
+        known = by_email(database, email) if isinstance(email, str) else None
+        details = {"why": error.reason, "by": "identity provider"}
+        subject = "" if known is None else known.name
+        with database.writing() as connection:
+            refusal = Audit(AuditAction.SIGN_IN_FAILED, NOBODY, now, subject, details)
+            append_audit(connection, refusal)
+        raise
     with database.writing() as connection:
         audit = Audit(AuditAction.SIGNED_IN, user.name, now, user.name, {"by": "identity provider"})
         append_audit(connection, audit)
@@ -540,6 +567,11 @@ def checked_password(name: str, password: str) -> str:
 # -- rows
 
 
+def _ask(guard: Guard | None, connection: sa.Connection) -> None:
+    if guard is not None:
+        guard(connection)
+
+
 def _row(connection: sa.Connection, name: str) -> sa.RowMapping | None:
     if not _NAME.fullmatch(name):  # PostgreSQL would stumble over a NUL
         return None
@@ -683,7 +715,7 @@ def _refuse_if_too_many(connection: sa.Connection, typed: str, now: datetime) ->
         )
 
 
-def _wait(failures: Sequence[tuple[datetime, int | None]], mark: int, now: datetime) -> timedelta:
+def _wait(failures: Sequence[tuple[datetime, int]], mark: int, now: datetime) -> timedelta:
     """Return how long a name is refused for after these failures, newest first."""
     until = now
     own = [at for at, of in failures if of == mark][:FAILURES_OF_ONE_NAME]
@@ -704,7 +736,7 @@ def _mark(typed: str) -> int:
     return int.from_bytes(digest[:8]) % _MARKS
 
 
-def _failures(connection: sa.Connection, now: datetime) -> list[tuple[datetime, int | None]]:
+def _failures(connection: sa.Connection, now: datetime) -> list[tuple[datetime, int]]:
     """Return when sign-in failed lately and for which mark, newest first.
 
     By the writer's clock: the log's own moments stand still once a clock that ran ahead has been
@@ -716,6 +748,8 @@ def _failures(connection: sa.Connection, now: datetime) -> list[tuple[datetime, 
             events.c.stream == AUDIT,
             events.c.type == str(AuditAction.SIGN_IN_FAILED),
             events.c.recorded_at >= moment_text(now - 2 * WINDOW),
+            # What an identity provider vouched for was no guess at a password.
+            events.c.payload.contains('"mark"'),
         )
         .order_by(events.c.seq.desc())
         .limit(4 * FAILURES_OF_ALL_NAMES)
@@ -724,6 +758,7 @@ def _failures(connection: sa.Connection, now: datetime) -> list[tuple[datetime, 
     for recorded_at, text in connection.execute(query):
         payload = json.loads(text)
         at = datetime.fromisoformat(payload.get(CLOCK, recorded_at))
-        if abs(now - at) <= 2 * WINDOW:
-            failures.append((at, payload.get("details", {}).get("mark")))
+        mark = payload.get("details", {}).get("mark")
+        if mark is not None and abs(now - at) <= 2 * WINDOW:
+            failures.append((at, mark))
     return sorted(failures, key=itemgetter(0), reverse=True)

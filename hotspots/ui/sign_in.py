@@ -124,6 +124,7 @@ def _by_provider(shared: Tracker) -> bool:
         user = shared.sign_in_by_claims(st.user.to_dict(), session.now()).user()
     except HotspotsError as error:
         st.session_state[_PROBLEM] = error
+        st.session_state[_BY_HAND] = True  # one refusal is one line in the log
         return False
     if user is None:
         return False

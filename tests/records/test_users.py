@@ -118,6 +118,12 @@ def logged(database: Database) -> list[tuple[str, str]]:
         return [tuple(row) for row in connection.execute(query.order_by(events.c.seq))]
 
 
+def last_payload(database: Database) -> str:
+    query = sa.select(events.c.payload).order_by(events.c.seq.desc()).limit(1)
+    with database.reading() as connection:
+        return str(connection.execute(query).scalar_one())
+
+
 def everything_logged(database: Database) -> str:
     with database.reading() as connection:
         rows = connection.execute(sa.select(events)).mappings().all()
@@ -643,7 +649,42 @@ def test_a_disabled_user_is_refused_by_claims_too(staffed: Database) -> None:
     disable(staffed, "an", by="quan", now=NINE)
     claims = {"email": "an@example.vn", "exp": SOON}
     assert refused(lambda: sign_in_by_claims(staffed, claims, NINE)) == "user_disabled"
-    assert logged(staffed)[-1] == ("user_disabled", "quan")
+    assert logged(staffed)[-1] == ("sign_in_failed", "?")
+    assert '"subject":"an"' in last_payload(staffed)
+
+
+def test_a_refusal_of_claims_is_logged_without_the_address(staffed: Database) -> None:
+    claims = {"email": "other@example.vn", "exp": SOON}
+    assert refused(lambda: sign_in_by_claims(staffed, claims, NINE)) == "unknown_email"
+    assert logged(staffed)[-1] == ("sign_in_failed", "?")
+    assert "other@example.vn" not in everything_logged(staffed)
+    assert "unknown_email" in last_payload(staffed)
+
+
+def test_refusals_of_claims_do_not_lock_the_door_for_passwords(staffed: Database) -> None:
+    for _ in range(60):
+        refused(lambda: sign_in_by_claims(staffed, {"email": "x@example.vn", "exp": SOON}, NINE))
+    assert sign_in(staffed, "an", PASSWORD, NINE).name == "an"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda db, guard: change_user(db, "an", role=Role.VIEWER, by="quan", now=NINE, guard=guard),
+        lambda db, guard: disable(db, "an", by="quan", now=NINE, guard=guard),
+        lambda db, guard: enable(db, "an", by="quan", now=NINE, guard=guard),
+        lambda db, guard: set_password(db, "an", OTHER, by="quan", now=NINE, guard=guard),
+    ],
+)
+def test_whoever_lost_the_right_meanwhile_changes_no_account(
+    staffed: Database, change: Callable[[Database, Callable[[object], None]], object]
+) -> None:
+    def barred(connection: object) -> None:
+        raise NotAllowed("session_ended", "over")
+
+    before, told = find(staffed, "an"), logged(staffed)
+    assert refused(lambda: change(staffed, barred)) == "session_ended"
+    assert (find(staffed, "an"), logged(staffed)) == (before, told)
 
 
 def test_signing_in_by_claims_is_logged(staffed: Database) -> None:
