@@ -81,6 +81,10 @@ def test_every_page_opens_in_both_languages_and_says_that_the_data_are_simulated
                 expect(page.get_by_test_id("stException")).to_have_count(0)
                 badge = f"{say('app.simulated')} · {say('app.schematic')}"
                 expect(page.get_by_test_id("stMain").get_by_text(badge).first).to_be_visible()
+        open_page(page, say("page.record"))
+        page.get_by_test_id("stDataFrame").first.hover()
+        expect(page.get_by_role("button", name="Search").first).to_be_visible()
+        expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
         assert witness.errors == []
         assert witness.outside == []
         page.close()
