@@ -1103,9 +1103,13 @@ class Tracker:
         user = users.sign_in(self.store.database, name, password, now)
         return self.acting_as(user.name, user.epoch)
 
-    def sign_in_by_claims(self, claims: Mapping[str, object], now: datetime) -> Tracker:
+    def sign_in_by_claims(
+        self, claims: Mapping[str, object], now: datetime, *, trust_provider_emails: bool = False
+    ) -> Tracker:
         """Return the store on behalf of a user whom an identity provider vouches for."""
-        user = users.sign_in_by_claims(self.store.database, claims, now)
+        user = users.sign_in_by_claims(
+            self.store.database, claims, now, trust_provider_emails=trust_provider_emails
+        )
         return self.acting_as(user.name, user.epoch)
 
     def sign_out(self, now: datetime) -> None:

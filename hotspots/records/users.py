@@ -375,16 +375,19 @@ def sign_in(database: Database, name: str, password: str, now: datetime) -> User
     )
 
 
-def sign_in_by_claims(database: Database, claims: Mapping[str, object], now: datetime) -> User:
+def sign_in_by_claims(
+    database: Database,
+    claims: Mapping[str, object],
+    now: datetime,
+    *,
+    trust_provider_emails: bool = False,
+) -> User:
     """Return the user of an identity provider's claims; log that they came in, or were refused.
 
-    Raises
-    ------
-    NotAllowed
-        As `user_of_claims`.
+    Parameters and errors are those of `user_of_claims`.
     """
     try:
-        user = user_of_claims(database, claims, now)
+        user = user_of_claims(database, claims, now, trust_provider_emails=trust_provider_emails)
     except NotAllowed as error:
         email = claims.get("email")
         known = by_email(database, email) if isinstance(email, str) else None
@@ -408,7 +411,13 @@ def sign_out(database: Database, name: str, now: datetime) -> None:
         append_audit(connection, Audit(AuditAction.SIGNED_OUT, name, now, name))
 
 
-def user_of_claims(database: Database, claims: Mapping[str, object], now: datetime) -> User:
+def user_of_claims(
+    database: Database,
+    claims: Mapping[str, object],
+    now: datetime,
+    *,
+    trust_provider_emails: bool = False,
+) -> User:
     """Return the user whose e-mail address an identity provider vouches for.
 
     To be asked at every action: nobody else looks at when the claims expire.
@@ -416,8 +425,11 @@ def user_of_claims(database: Database, claims: Mapping[str, object], now: dateti
     Parameters
     ----------
     claims : mapping
-        Of an OpenID Connect ID token whose signature has been checked: ``email``, ``exp`` and,
-        where the provider says it, ``email_verified``.
+        Of an OpenID Connect ID token whose signature has been checked: ``email``, ``exp`` and
+        ``email_verified``.
+    trust_provider_emails : bool
+        Whether an address counts as verified of which the provider does not say either way: only
+        where nobody can give themselves an address there. One that it denies never counts.
 
     Raises
     ------
@@ -433,7 +445,8 @@ def user_of_claims(database: Database, claims: Mapping[str, object], now: dateti
     ):
         raise NotAllowed("token_expired", "Your sign-in has expired. Sign in again.")
     email = claims.get("email")
-    if not isinstance(email, str) or claims.get("email_verified", True) not in (True, "true"):
+    verified = claims.get("email_verified", trust_provider_emails)
+    if not isinstance(email, str) or verified not in (True, "true"):
         raise NotAllowed(
             "email_not_verified",
             "The identity provider does not vouch for your e-mail address. Have it verified there.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import streamlit as st
@@ -121,7 +122,9 @@ def _by_provider(shared: Tracker) -> bool:
     if _BY_HAND in st.session_state or not _provider() or not st.user.is_logged_in:
         return False
     try:
-        user = shared.sign_in_by_claims(st.user.to_dict(), session.now()).user()
+        user = shared.sign_in_by_claims(
+            st.user.to_dict(), session.now(), trust_provider_emails=_trusts_addresses()
+        ).user()
     except HotspotsError as error:
         st.session_state[_PROBLEM] = error
         st.session_state[_BY_HAND] = True  # one refusal is one line in the log
@@ -138,3 +141,9 @@ def _provider() -> bool:
         return "auth" in st.secrets
     except FileNotFoundError:
         return False
+
+
+def _trusts_addresses() -> bool:
+    """Tell whether the secrets say that addresses count which the provider says nothing about."""
+    chosen = st.secrets.get("hotspots")
+    return isinstance(chosen, Mapping) and chosen.get("trust_provider_emails") is True

@@ -607,18 +607,37 @@ def test_a_session_is_over_after_half_an_hour_or_a_clock_set_back_as_far() -> No
 # -- an identity provider's claims
 
 SOON = NINE.timestamp() + 60
+VERIFIED = {"email_verified": True}
 
 
 def test_a_verified_address_is_its_user(staffed: Database) -> None:
-    for verified in ({"email_verified": True}, {"email_verified": "true"}, {}):
-        claims = {"email": "An@example.vn", "exp": SOON, **verified}
+    for verified in (True, "true"):
+        claims = {"email": "An@example.vn", "exp": SOON, "email_verified": verified}
         assert user_of_claims(staffed, claims, NINE) == find(staffed, "an")
 
 
-@pytest.mark.parametrize("verified", [False, None, "false", "", 0, "yes", [True]])
-def test_an_address_that_is_not_vouched_for_is_nobody(staffed: Database, verified: object) -> None:
-    claims = {"email": "an@example.vn", "exp": SOON, "email_verified": verified}
+def test_an_address_of_which_nothing_is_said_counts_only_where_the_provider_is_trusted(
+    staffed: Database,
+) -> None:
+    claims = {"email": "an@example.vn", "exp": SOON}
     assert refused(lambda: user_of_claims(staffed, claims, NINE)) == "email_not_verified"
+    assert refused(lambda: sign_in_by_claims(staffed, claims, NINE)) == "email_not_verified"
+    for let_in in (user_of_claims, sign_in_by_claims):
+        user = let_in(staffed, claims, NINE, trust_provider_emails=True)
+        assert user == find(staffed, "an")
+
+
+@pytest.mark.parametrize("verified", [False, None, "false", "", 0, "yes", [True]])
+@pytest.mark.parametrize("trusted", [False, True])
+def test_an_address_that_is_not_vouched_for_is_nobody(
+    staffed: Database, verified: object, trusted: bool
+) -> None:
+    claims = {"email": "an@example.vn", "exp": SOON, "email_verified": verified}
+
+    def ask() -> object:
+        return user_of_claims(staffed, claims, NINE, trust_provider_emails=trusted)
+
+    assert refused(ask) == "email_not_verified"
 
 
 @pytest.mark.parametrize(
@@ -627,13 +646,13 @@ def test_an_address_that_is_not_vouched_for_is_nobody(staffed: Database, verifie
 def test_claims_that_have_expired_or_never_would_are_refused(
     staffed: Database, exp: object
 ) -> None:
-    claims = {"email": "an@example.vn", "exp": exp}
+    claims = {"email": "an@example.vn", "exp": exp, **VERIFIED}
     assert refused(lambda: user_of_claims(staffed, claims, NINE)) == "token_expired"
 
 
 @pytest.mark.parametrize("email", [None, 7, ["an@example.vn"]])
 def test_claims_without_an_address_are_refused(staffed: Database, email: object) -> None:
-    claims = {"email": email, "exp": SOON}
+    claims = {"email": email, "exp": SOON, **VERIFIED}
     assert refused(lambda: user_of_claims(staffed, claims, NINE)) == "email_not_verified"
 
 
@@ -641,20 +660,20 @@ def test_claims_without_an_address_are_refused(staffed: Database, email: object)
     "email", ["other@example.vn", "an", "", "an@example.vn\x00", "ạn@example.vn"]
 )
 def test_an_address_of_nobody_is_refused(staffed: Database, email: str) -> None:
-    claims = {"email": email, "exp": SOON}
+    claims = {"email": email, "exp": SOON, **VERIFIED}
     assert refused(lambda: user_of_claims(staffed, claims, NINE)) == "unknown_email"
 
 
 def test_a_disabled_user_is_refused_by_claims_too(staffed: Database) -> None:
     disable(staffed, "an", by="quan", now=NINE)
-    claims = {"email": "an@example.vn", "exp": SOON}
+    claims = {"email": "an@example.vn", "exp": SOON, **VERIFIED}
     assert refused(lambda: sign_in_by_claims(staffed, claims, NINE)) == "user_disabled"
     assert logged(staffed)[-1] == ("sign_in_failed", "?")
     assert '"subject":"an"' in last_payload(staffed)
 
 
 def test_a_refusal_of_claims_is_logged_without_the_address(staffed: Database) -> None:
-    claims = {"email": "other@example.vn", "exp": SOON}
+    claims = {"email": "other@example.vn", "exp": SOON, **VERIFIED}
     assert refused(lambda: sign_in_by_claims(staffed, claims, NINE)) == "unknown_email"
     assert logged(staffed)[-1] == ("sign_in_failed", "?")
     assert "other@example.vn" not in everything_logged(staffed)
@@ -662,8 +681,9 @@ def test_a_refusal_of_claims_is_logged_without_the_address(staffed: Database) ->
 
 
 def test_refusals_of_claims_do_not_lock_the_door_for_passwords(staffed: Database) -> None:
+    claims = {"email": "x@example.vn", "exp": SOON, **VERIFIED}
     for _ in range(60):
-        refused(lambda: sign_in_by_claims(staffed, {"email": "x@example.vn", "exp": SOON}, NINE))
+        refused(lambda: sign_in_by_claims(staffed, claims, NINE))
     assert sign_in(staffed, "an", PASSWORD, NINE).name == "an"
 
 
@@ -688,7 +708,7 @@ def test_whoever_lost_the_right_meanwhile_changes_no_account(
 
 
 def test_signing_in_by_claims_is_logged(staffed: Database) -> None:
-    sign_in_by_claims(staffed, {"email": "an@example.vn", "exp": SOON}, NINE)
+    sign_in_by_claims(staffed, {"email": "an@example.vn", "exp": SOON, **VERIFIED}, NINE)
     assert logged(staffed)[-1] == ("signed_in", "an")
 
 
