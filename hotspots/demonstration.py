@@ -52,8 +52,9 @@ from hotspots.programme.months import Month, add_months, last_complete_month
 from hotspots.programme.roles import Role
 from hotspots.programme.status import EventType as E
 from hotspots.programme.status import changes_status
+from hotspots.records.simulation import begin_simulation
 from hotspots.records.store import folder_of
-from hotspots.tracker import DEMONSTRATION, Entry, Tracker
+from hotspots.tracker import Entry, Tracker
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 OLD_EDITION = date(2025, 1, 1)
@@ -189,7 +190,9 @@ def build(
     _add_crosswalk(tracker, pieces, start)
     steps, courses = _histories(pieces, as_of, rng)
     counts = _counts(pieces, courses, as_of, years, rng)
-    tracker.store.set(DEMONSTRATION, as_of.isoformat())
+    begin_simulation(
+        tracker.store.database, as_of.isoformat(), by=tracker.access.author("-"), now=start
+    )
     _record(tracker, steps, as_of, accounts=accounts)
     _import_counts(tracker, counts, as_of)
     if accounts:

@@ -93,6 +93,7 @@ from hotspots.records.log import (
     read_events,
     read_with_head,
 )
+from hotspots.records.simulation import DEMONSTRATION, simulation_of
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.records.users import User
 from hotspots.records.verification import Verification, verify
@@ -102,7 +103,6 @@ from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_p
 from hotspots.snapshot import CarriedPanel, HotspotFile, Lineage, MapView, Snapshot, WardFile
 from hotspots.text import LANGUAGES, Texts, texts
 
-DEMONSTRATION = "demonstration"
 _EVENT_NAMESPACE = uuid.UUID("6f1f6f7e-3f0a-4b7e-9d55-2b8f6c1f0a11")
 _Value = TypeVar("_Value")
 
@@ -744,7 +744,7 @@ class Tracker:
 
         The demonstration is built before its users are added.
         """
-        if self.access.require(Permission.APPROVE) is None and not self.is_demonstration():
+        if self.access.require(Permission.APPROVE) is None and not self._is_borne_out():
             raise NotAllowed(
                 "approval_needs_accounts",
                 "A second person's approval needs accounts: add users ('hotspots user add NAME "
@@ -997,10 +997,21 @@ class Tracker:
         return self.access.user()
 
     def is_open_demonstration(self) -> bool:
-        """Tell whether anybody may be any user: simulated data, and no user with a password."""
-        return self.is_demonstration() and not any(
+        """Tell whether anybody may be any user: simulated data, and no user with a password.
+
+        A store that has only the setting is not open: anybody could write it who reaches the
+        database.
+        """
+        return self._is_borne_out() and not any(
             user.has_password or user.email for user in users.users(self.store.database)
         )
+
+    def _is_borne_out(self) -> bool:
+        """Tell whether the log, too, says that the store is a demonstration."""
+        if not self.is_demonstration():
+            return False
+        with self.store.database.reading() as connection:
+            return simulation_of(connection).is_borne_out
 
     def has_users(self) -> bool:
         """Tell whether the store has accounts; then everybody must sign in."""

@@ -367,6 +367,35 @@ def test_a_demonstration_with_a_real_user_is_open_to_nobody(
     tracker.store.close()
 
 
+def test_a_setting_that_the_log_does_not_bear_out_opens_a_store_to_nobody(
+    small_city: Tracker, programme_text: str
+) -> None:
+    small_city.add_programme(programme_text.replace("required = false", "required = true"), NOW)
+    written = small_city.record(designation(), today=TODAY)
+    with small_city.store.database.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO setting VALUES ('demonstration', '2026-10-31')")
+    with pytest.raises(NotAllowed) as refused:  # only a demonstration is built before its users
+        small_city.approve(written.event_id, by="Bình", today=TODAY, now=NOW)
+    assert refused.value.reason == "approval_needs_accounts"
+    small_city.add_user("admin", role=Role.ADMINISTRATOR, now=NOW)
+    assert not small_city.is_open_demonstration()
+
+
+def test_a_demonstration_begins_with_a_line_in_the_log(
+    staffed_demonstration_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(staffed_demonstration_folder, tmp_path / "store")
+    tracker = Tracker.open(tmp_path / "store")
+    begun = AuditAction.DEMONSTRATION_BEGUN
+    lines = [each for each in tracker.acting_as("chihuy").audit(10_000) if each.action is begun]
+    assert [each.subject for each in lines] == ["2026-10-31"]
+    assert tracker.acting_as("chihuy").verify().ok
+    with tracker.store.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE setting SET value = '2026-11-30'")
+    assert not tracker.is_open_demonstration()
+    tracker.store.close()
+
+
 def test_a_copy_is_noted_in_its_own_log(acting: Callable[[str], Tracker], tmp_path: Path) -> None:
     target = Store(tmp_path / "copy", create=True)
     assert acting("admin").copy_to(target, now=NOW).ok

@@ -31,6 +31,7 @@ from hotspots.records.chain import GENESIS, Head, canonical, hash_of
 from hotspots.records.database import Database, events, guards_missing
 from hotspots.records.log import HOTSPOT, event_of
 from hotspots.records.payloads import is_moment, problem_of_audit
+from hotspots.records.simulation import Simulation, simulation_of
 from hotspots.records.store import Store
 
 
@@ -48,8 +49,9 @@ class Verification:
         The first row that is not as it was written: its reason says what differs, its facts where
         (`seq`, `stream`).
     problems : tuple of StoreError
-        All that was found: `broken`, anchors that are not in the log, guards that are missing,
-        files that are missing or changed.
+        All that was found: `broken`, anchors that are not in the log, a demonstration of which
+        setting and log do not say the same, guards that are missing, files that are missing or
+        changed.
     """
 
     events: int
@@ -101,6 +103,9 @@ def verify_log(connection: sa.Connection, anchors: Iterable[Anchor] = ()) -> Ver
     lost = missing_anchor(connection, anchors)
     if lost is not None:
         problems.append(_anchor_lost(lost, walk.head))
+    simulation = simulation_of(connection)
+    if simulation.setting != simulation.log:
+        problems.append(_simulation_differs(simulation))
     missing = guards_missing(connection)
     if missing:
         problems.append(_unguarded(missing))
@@ -357,6 +362,17 @@ def _anchor_lost(anchor: Anchor, head: Head) -> StoreError:
         hash=anchor.hash[:16],
         where=anchor.where or "-",
         events=head.count,
+    )
+
+
+def _simulation_differs(simulation: Simulation) -> StoreError:
+    setting, log = simulation.setting or "-", simulation.log or "-"
+    return StoreError(
+        "simulation_differs",
+        f"A setting says up to which day the data are simulated: {setting}; the log says: {log}. "
+        "The setting was changed by other means than this product.",
+        setting=setting,
+        log=log,
     )
 
 

@@ -28,6 +28,7 @@ from hotspots.records.backup import backup, check_backup, read_manifest, restore
 from hotspots.records.copying import TABLES
 from hotspots.records.database import files, users
 from hotspots.records.log import append, head, read_events
+from hotspots.records.simulation import begin_simulation
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, named_files, sha256_of
 from hotspots.records.verification import verify
 from hotspots.tracker import Tracker
@@ -44,13 +45,13 @@ def refusal(work: Callable[[], object]) -> StoreError:
 
 def fill(store: Store, draft: Draft, listed: Draft) -> None:
     """Put something into every table; the texts are those that are easily broken on the way."""
+    begin_simulation(store.database, "2026-10-31", by="an", now=NOW)
     append(
         store.database,
         [listed("a"), draft("b", note='Tổ 3\n"Bến"  😀'), draft("c", recorded_by="bình")],
         audit=[Audit(AuditAction.IMPORTED, "an", NOW, "a.csv", {"rows": 2})],
     )
     store.add_programme("[programme]\r\nname = 'Hồ Chí Minh'\n", NOW)
-    store.set("demonstration", "2026-10-31")
     wards = store.write_file("boundaries", "w.parquet", b"wards")
     drawing = store.write_file("drawing", "w.geojson", b"drawing")
     pairs = store.write_file("crosswalks", "p.parquet", b"")

@@ -16,6 +16,7 @@ from hotspots.records.audit import Audit, AuditAction, read_audit
 from hotspots.records.copying import TABLES, copy_store
 from hotspots.records.database import files, metadata, users
 from hotspots.records.log import append, head, read_events
+from hotspots.records.simulation import begin_simulation
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.records.verification import verify
 
@@ -26,8 +27,8 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 def full(store: Store, written: object) -> Store:
     """A store with something in every table."""
     noted = Audit(AuditAction.IMPORTED, "an", NOW, "a.csv", {"rows": 2})
+    begin_simulation(store.database, "2026-10-31", by="an", now=NOW)
     store.add_programme("text", NOW, audit=noted)
-    store.set("demonstration", "2026-10-31")
     wards = store.write_file("boundaries", "w.parquet", b"wards")
     drawing = store.write_file("drawing", "w.geojson", b"drawing")
     pairs = store.write_file("crosswalks", "p.parquet", b"pairs")

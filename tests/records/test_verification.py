@@ -30,6 +30,7 @@ from hotspots.records.audit import Audit, AuditAction
 from hotspots.records.chain import GENESIS
 from hotspots.records.database import Database
 from hotspots.records.log import append, head
+from hotspots.records.simulation import begin_simulation
 from hotspots.records.store import Batch, Store
 from hotspots.records.verification import verify
 
@@ -220,6 +221,36 @@ def test_a_guard_that_was_switched_off_is_named(postgresql_store_url: str, how: 
         with database.writing() as connection:
             connection.exec_driver_sql(f"ALTER TABLE event {how} TRIGGER event_never_goes")
         assert reasons(verify(database)) == ["guards_missing"]
+
+
+@pytest.mark.parametrize(
+    ("simulated", "tampering", "setting", "log"),
+    [
+        (False, "INSERT INTO setting VALUES ('demonstration', '2026-10-31')", "2026-10-31", "-"),
+        (True, "DELETE FROM setting", "-", "2026-10-31"),
+        (True, "UPDATE setting SET value = '2030-01-01'", "2030-01-01", "2026-10-31"),
+    ],
+    ids=["made a demonstration", "made real", "moved on"],
+)
+def test_a_store_that_became_a_demonstration_or_real_behind_the_log_is_found(
+    database: Database, simulated: bool, tampering: str, setting: str, log: str
+) -> None:
+    if simulated:
+        begin_simulation(database, "2026-10-31", by="an", now=MOMENT)
+    assert verify(database).ok
+    with database.writing() as connection:
+        connection.exec_driver_sql(tampering)
+    found = verify(database)
+    assert reasons(found) == ["simulation_differs"]
+    assert found.problems[0].facts == {"setting": setting, "log": log}
+
+
+def test_a_row_of_a_demonstration_that_cannot_be_read_is_found_and_opens_nothing(
+    database: Database, behind_the_guards: Behind
+) -> None:
+    begin_simulation(database, "2026-10-31", by="an", now=MOMENT)
+    behind_the_guards(database, "UPDATE event SET payload = '[7'")
+    assert reasons(verify(database)) == ["row_hash", "simulation_differs"]
 
 
 def test_a_file_that_is_missing_or_not_as_it_was_is_named(store: Store) -> None:
