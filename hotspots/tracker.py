@@ -1109,6 +1109,19 @@ class Tracker:
             self.store.database, name, password, by=by, now=now, guard=self.access.still
         )
 
+    @asks(Permission.READ)
+    def change_own_password(self, current: str, new: str, *, now: datetime) -> User:
+        """Change the acting user's password for who knows it; other sessions of the user end.
+
+        The user returned has the epoch under which this session may go on.
+        """
+        user = self.access.user()
+        if user is None:
+            raise NotAllowed("not_signed_in", "Without accounts there is no password to change.")
+        return users.change_own_password(
+            self.store.database, user.name, current, new, now=now, guard=self.access.still
+        )
+
     def sign_in(self, name: str, password: str, now: datetime) -> Tracker:
         """Return the store on behalf of a user who gave the right password."""
         user = users.sign_in(self.store.database, name, password, now)

@@ -217,6 +217,24 @@ def test_everybody_changes_the_own_password_and_only_an_administrator_others(
     acting("admin").set_password("commander", "một cụm từ khác hẳn", now=NOW)
 
 
+def test_a_session_that_changes_the_own_password_goes_on_and_the_others_end(
+    shared: Tracker,
+) -> None:
+    first, second = (shared.sign_in("viewer", PASSWORD, NOW) for _ in range(2))
+    changed = first.change_own_password(PASSWORD, "một cụm từ khác hẳn", now=NOW)
+    assert shared.acting_as("viewer", changed.epoch).user() == changed
+    with pytest.raises(NotAllowed) as ended:
+        second.change_own_password("một cụm từ khác hẳn", PASSWORD, now=NOW)
+    assert ended.value.reason == "session_ended"
+    assert shared.sign_in("viewer", "một cụm từ khác hẳn", NOW).user() == changed
+
+
+def test_without_accounts_there_is_no_password_to_change(small_city: Tracker) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        small_city.change_own_password("", PASSWORD, now=NOW)
+    assert refused.value.reason == "not_signed_in"
+
+
 # -- the second person
 
 

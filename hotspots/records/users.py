@@ -349,6 +349,76 @@ def sign_in(database: Database, name: str, password: str, now: datetime) -> User
         minutes, for 15 minutes from the last, and while there were 50 of all names within 15.
     """
     typed = unicodedata.normalize("NFC", name).strip().lower()
+
+    def let_in(connection: sa.Connection, user: User, newer_hash: str | None) -> User:
+        if newer_hash is not None:
+            _write(connection, user, password_hash=newer_hash)
+        append_audit(connection, Audit(AuditAction.SIGNED_IN, typed, now, typed))
+        return user
+
+    user = _if_right(database, typed, password, now, let_in)
+    if user is None:
+        raise NotAllowed(
+            "sign_in_failed",
+            "Name and password do not fit. Try again, or ask an administrator for a new password.",
+        )
+    return user
+
+
+def change_own_password(
+    database: Database,
+    name: str,
+    current: str,
+    new: str,
+    *,
+    now: datetime,
+    guard: Guard | None = None,
+) -> User:
+    """Give a user who knows the current password a new one, and end the sessions begun before.
+
+    The current one is asked as at the door: a wrong one is logged as a failed sign-in is, and
+    counts towards the same limit, so that a session left open is no place to guess at.
+
+    Returns
+    -------
+    User
+        With the new epoch, under which one session may go on.
+
+    Raises
+    ------
+    StoreError
+        If the new password breaks the rules of `checked_password`; nothing counts then.
+    NotAllowed
+        ``wrong_password``; ``too_many_attempts`` as `sign_in`; what `guard` says.
+    """
+    new_hash = _hash(checked_password(name, new))
+
+    def change(connection: sa.Connection, user: User, _: str | None) -> User:
+        changed = replace(user, epoch=user.epoch + 1)
+        _write(connection, changed, password_hash=new_hash)
+        append_audit(connection, Audit(AuditAction.PASSWORD_CHANGED, name, now, name))
+        return changed
+
+    user = _if_right(database, name, current, now, change, by=name, guard=guard)
+    if user is None:
+        raise NotAllowed("wrong_password", "The current password is not right.", user=name)
+    return user
+
+
+def _if_right(
+    database: Database,
+    typed: str,
+    password: str,
+    now: datetime,
+    use: Callable[[sa.Connection, User, str | None], User],
+    *,
+    by: str = NOBODY,
+    guard: Guard | None = None,
+) -> User | None:
+    """Do what a right password is given for, in one transaction; log and count a wrong one.
+
+    `use` gets the user, and the password's hash if the kept one is of outdated parameters.
+    """
     with database.reading() as connection:
         _refuse_if_too_many(connection, typed, now)
         seen = _row(connection, typed)
@@ -356,23 +426,17 @@ def sign_in(database: Database, name: str, password: str, now: datetime) -> User
     right = _fits(kept, password)
     newer = _hash(password) if kept and right and HASHER.check_needs_rehash(kept) else None
     with database.writing() as connection:
+        _ask(guard, connection)
         _refuse_if_too_many(connection, typed, now)
         row = _row(connection, typed)
         # A password set since it was looked at counts as wrong: the old one is worth nothing.
         why = _why_not(row, right and row is not None and row["password_hash"] == kept)
         if row is not None and why is None:
-            user = _user(row)
-            if newer is not None:
-                _write(connection, user, password_hash=newer)
-            append_audit(connection, Audit(AuditAction.SIGNED_IN, typed, now, typed))
-            return user
+            return use(connection, _user(row), newer)
         details = {"why": why, "mark": _mark(typed)}
         subject = "" if row is None else typed
-        append_audit(connection, Audit(AuditAction.SIGN_IN_FAILED, NOBODY, now, subject, details))
-    raise NotAllowed(
-        "sign_in_failed",
-        "Name and password do not fit. Try again, or ask an administrator for a new password.",
-    )
+        append_audit(connection, Audit(AuditAction.SIGN_IN_FAILED, by, now, subject, details))
+    return None
 
 
 def sign_in_by_claims(

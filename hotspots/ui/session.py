@@ -99,13 +99,18 @@ def check_time() -> None:
 
 
 def act_as(name: str, epoch: int) -> None:
-    """Act as another user of the demonstration; choices on the screen stay."""
+    """Act as a user as the store has it now; what was chosen on the screen stays."""
     st.session_state[_USER] = (name, epoch)
 
 
 def acts_as(name: str, epoch: int) -> bool:
     """Tell whether the session acts as a user as the store has it now."""
     return bool(st.session_state.get(_USER) == (name, epoch))
+
+
+def by_provider() -> bool:
+    """Tell whether an identity provider vouched for the session's user."""
+    return st.session_state.get(_EXPIRES) is not None
 
 
 def user_name() -> str | None:

@@ -29,6 +29,7 @@ from hotspots.records.users import (
     acting,
     add_user,
     by_email,
+    change_own_password,
     change_user,
     checked_display_name,
     checked_email,
@@ -602,6 +603,76 @@ def test_a_session_is_over_after_half_an_hour_or_a_clock_set_back_as_far() -> No
     assert timed_out(NINE, NINE + 30 * MINUTE)
     assert timed_out(NINE, NINE - 30 * MINUTE)
     assert timed_out(NINE, NINE + 5 * MINUTE, limit=5 * MINUTE)
+
+
+# -- changing the own password
+
+
+def test_who_knows_the_current_password_changes_it_and_ends_the_sessions_begun_before(
+    staffed: Database,
+) -> None:
+    before = sign_in(staffed, "an", PASSWORD, NINE)
+    changed = change_own_password(staffed, "an", PASSWORD, OTHER, now=NINE)
+    assert changed == find(staffed, "an") == acting(staffed, "an", changed.epoch)
+    assert refused(lambda: acting(staffed, "an", before.epoch)) == "session_ended"
+    assert logged(staffed)[-1] == ("password_changed", "an")
+    assert attempt(staffed, "an", PASSWORD, 0) == "sign_in_failed"
+    assert attempt(staffed, "an", OTHER, 0) == "signed in"
+
+
+def test_a_wrong_current_password_changes_nothing_and_is_logged_as_a_failure(
+    staffed: Database,
+) -> None:
+    before = find(staffed, "an")
+
+    def change() -> object:
+        return change_own_password(staffed, "an", "sai mật khẩu rồi", OTHER, now=NINE)
+
+    assert refused(change) == "wrong_password"
+    assert find(staffed, "an") == before
+    assert logged(staffed)[-1] == ("sign_in_failed", "an")
+    assert "wrong password" in last_payload(staffed)
+    assert "sai mật khẩu" not in everything_logged(staffed)
+    assert attempt(staffed, "an", PASSWORD, 0) == "signed in"
+
+
+def test_guesses_at_the_current_password_and_at_the_door_meet_one_limit(staffed: Database) -> None:
+    def change(current: str) -> Callable[[], object]:
+        return lambda: change_own_password(staffed, "an", current, OTHER, now=NINE)
+
+    for _ in range(3):
+        assert refused(change("sai mật khẩu rồi")) == "wrong_password"
+    for _ in range(2):
+        assert attempt(staffed, "an", "sai mật khẩu rồi", 0) == "sign_in_failed"
+    assert refused(change(PASSWORD)) == "too_many_attempts"
+    assert attempt(staffed, "an", PASSWORD, 0) == "too_many_attempts"
+    assert attempt(staffed, "quan", OTHER, 0) == "signed in"
+
+
+def test_a_new_password_that_breaks_the_rules_costs_no_attempt(staffed: Database) -> None:
+    log = logged(staffed)
+    for _ in range(6):
+        reason = refused(lambda: change_own_password(staffed, "an", "?", "ngắn", now=NINE))
+        assert reason == "password_length"
+    assert logged(staffed) == log
+
+
+def test_nobody_without_a_password_or_with_a_session_that_ended_changes_one(
+    staffed: Database,
+) -> None:
+    assert (
+        refused(lambda: change_own_password(staffed, "minh", "", OTHER, now=NINE))
+        == "wrong_password"
+    )
+
+    def barred(_: object) -> None:
+        raise NotAllowed("session_ended", "…")
+
+    def change() -> object:
+        return change_own_password(staffed, "an", PASSWORD, OTHER, now=NINE, guard=barred)
+
+    assert refused(change) == "session_ended"
+    assert attempt(staffed, "an", PASSWORD, 0) == "signed in"
 
 
 # -- an identity provider's claims

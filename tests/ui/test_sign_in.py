@@ -15,6 +15,7 @@ from hotspots.records import users
 from hotspots.text import texts
 from hotspots.tracker import Tracker
 from hotspots.ui import sign_in
+from hotspots.ui.plain import plain
 
 REPOSITORY = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -89,3 +90,76 @@ def test_an_address_that_the_provider_does_not_vouch_for_needs_a_word_in_the_sec
     else:
         assert test.title[0].value == texts("vi")("sign_in.title")
         assert texts("vi")("error.email_not_verified") in test.warning[0].value
+
+
+# -- the own password
+
+
+def accounts_of(name: str, tracker: Tracker, **session: object) -> AppTest:
+    """Open the page of accounts in a session that somebody began."""
+    user = tracker.acting_as(name).user()
+    assert user is not None
+    test = AppTest.from_function(_accounts_page, default_timeout=120)
+    test.session_state["session.user"] = (user.name, user.epoch)
+    for key, value in session.items():
+        test.session_state[key.replace("_", ".")] = value
+    return test.run()
+
+
+def _accounts_page() -> None:
+    from hotspots.ui import widgets
+    from hotspots.ui.pages import accounts
+
+    if widgets.frame():
+        accounts.show()
+
+
+def change_password(test: AppTest, current: str, new: str, again: str) -> AppTest:
+    for part, text in (
+        ("current_password", current),
+        ("password_wanted", new),
+        ("password_again", again),
+    ):
+        test.text_input(key=f"accounts.{part}").input(text)
+    label = texts("vi")("users.own_password")
+    return next(button for button in test.button if button.label == label).click().run()
+
+
+def test_a_viewer_changes_the_own_password_and_goes_on_while_other_sessions_end(
+    staffed: Tracker,
+) -> None:
+    say = texts("vi")
+    test, other = accounts_of("an", staffed), accounts_of("an", staffed)
+    change_password(test, "sai mật khẩu rồi", "một cụm từ khác hẳn", "một cụm từ khác hẳn")
+    assert test.error[0].value == plain(say("error.wrong_password"))
+    change_password(test, PASSWORD, "một cụm từ khác hẳn", "một cụm từ gần giống")
+    assert test.error[0].value == plain(say("users.passwords_differ"))
+    change_password(test, PASSWORD, "một cụm từ khác hẳn", "một cụm từ khác hẳn")
+    assert test.success[0].value == plain(say("users.own_password_changed"))
+    assert not test.exception
+    assert test.run().title[0].value == say("users.title")
+    assert {field.value for field in test.text_input if "password" in str(field.key)} == {""}
+    assert other.run().title[0].value == say("sign_in.title")
+
+
+def test_the_own_password_is_offered_only_to_those_who_signed_in_with_it(staffed: Tracker) -> None:
+    staffed.acting_as("quan").add_user("binh", role=Role.VIEWER, now=NOW, email="b@example.vn")
+
+    def offered(test: AppTest) -> bool:
+        assert not test.exception
+        assert test.title[0].value == texts("vi")("users.title")
+        return texts("vi")("users.own_password") in [button.label for button in test.button]
+
+    far = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+    assert offered(accounts_of("an", staffed))
+    assert not offered(accounts_of("an", staffed, session_expires=far))
+    assert not offered(accounts_of("binh", staffed, session_expires=far))
+
+
+def test_a_demonstration_offers_no_password_to_change(
+    staffed_demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSPOTS_STORE", str(staffed_demonstration_folder))
+    test = AppTest.from_function(_accounts_page, default_timeout=120).run()
+    assert not test.exception
+    assert texts("vi")("users.own_password") not in [button.label for button in test.button]

@@ -12,6 +12,7 @@ from hotspots.ui import session, widgets
 
 _MESSAGE = "accounts.message"
 _MOST_AUDITED = 100
+_PASSWORD_PARTS = ("current_password", "password_wanted", "password_again")
 
 
 def show() -> None:
@@ -28,6 +29,7 @@ def show() -> None:
             _add(found, say)
         with right:
             _change(found, say)
+    _own_password(say)
     _roles(say)
     if tracker.may(Permission.AUDIT):
         _audit(say)
@@ -134,6 +136,36 @@ def _changing(say: Texts) -> None:
         st.session_state[_MESSAGE] = ("error", say.error(error))
         return
     st.session_state[_MESSAGE] = ("success", say("users.done", user=name))
+
+
+def _own_password(say: Texts) -> None:
+    """Let whoever signs in with a password change it."""
+    user = session.user()
+    if user is None or not user.has_password or session.by_provider():
+        return
+    with st.form("accounts.own", clear_on_submit=True, enter_to_submit=False):
+        st.markdown(f"**{say('users.own_password')}**")
+        for part in _PASSWORD_PARTS:
+            st.text_input(
+                say(f"users.{part}"), type="password", max_chars=200, key=f"accounts.{part}"
+            )
+        st.form_submit_button(say("users.own_password"), on_click=_changing_own, args=(say,))
+
+
+def _changing_own(say: Texts) -> None:
+    """Change the password to what the form holds; none of it stays in the session."""
+    state = st.session_state
+    current, new, again = (str(state.pop(f"accounts.{p}", "") or "") for p in _PASSWORD_PARTS)
+    if new != again:
+        state[_MESSAGE] = ("error", say("users.passwords_differ"))
+        return
+    try:
+        changed = session.tracker().change_own_password(current, new, now=session.now())
+    except HotspotsError as error:
+        state[_MESSAGE] = ("error", say.error(error))
+        return
+    session.act_as(changed.name, changed.epoch)
+    state[_MESSAGE] = ("success", say("users.own_password_changed"))
 
 
 def _roles(say: Texts) -> None:
