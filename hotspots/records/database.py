@@ -135,15 +135,49 @@ _POSTGRESQL_LOCK = 0x686F7473706F7473  # "hotspots"
 _TRIES = 3
 _CONNECTIONS_KEPT, _CONNECTIONS_MORE = 5, 25
 
+_ONLY_ADDED_TO = (
+    "FOR EACH STATEMENT EXECUTE FUNCTION event_only_added_to() "
+    "CREATE OR REPLACE FUNCTION event_only_added_to() RETURNS trigger LANGUAGE plpgsql "
+    "AS $function$ BEGIN RAISE EXCEPTION 'the log is only added to' "
+    "USING ERRCODE = 'check_violation'; END $function$"
+)
+_HAS_NO_GAP = (
+    "FOR EACH ROW EXECUTE FUNCTION event_has_no_gap() "
+    "CREATE OR REPLACE FUNCTION event_has_no_gap() RETURNS trigger LANGUAGE plpgsql "
+    "AS $function$ DECLARE next bigint; BEGIN "
+    "EXECUTE format('SELECT COALESCE(MAX(seq), 0) + 1 FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME) "
+    "INTO next; IF NEW.seq <> next THEN "
+    "RAISE EXCEPTION 'the log has no gaps' USING ERRCODE = 'check_violation'; END IF; "
+    "RETURN NEW; END $function$"
+)
+
 GUARDS = {
-    "sqlite": frozenset(
-        {"event_never_changes", "event_never_goes", "event_never_replaced", "event_without_gap"}
-    ),
-    "postgresql": frozenset(
-        {"event_never_changes", "event_never_goes", "event_never_emptied", "event_without_gap"}
-    ),
+    "sqlite": {
+        "event_never_changes": "CREATE TRIGGER event_never_changes BEFORE UPDATE ON event "
+        "BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+        "event_never_goes": "CREATE TRIGGER event_never_goes BEFORE DELETE ON event "
+        "BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+        "event_never_replaced": "CREATE TRIGGER event_never_replaced BEFORE INSERT ON event "
+        "WHEN EXISTS (SELECT 1 FROM event WHERE seq = NEW.seq OR event_id = NEW.event_id "
+        "OR hash = NEW.hash OR (stream = NEW.stream AND version = NEW.version)) "
+        "BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+        "event_without_gap": "CREATE TRIGGER event_without_gap BEFORE INSERT ON event "
+        "WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM event) "
+        "BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END",
+    },
+    "postgresql": {
+        "event_never_changes": "CREATE TRIGGER event_never_changes BEFORE UPDATE ON event "
+        + _ONLY_ADDED_TO,
+        "event_never_goes": "CREATE TRIGGER event_never_goes BEFORE DELETE ON event "
+        + _ONLY_ADDED_TO,
+        "event_never_emptied": "CREATE TRIGGER event_never_emptied BEFORE TRUNCATE ON event "
+        + _ONLY_ADDED_TO,
+        "event_without_gap": "CREATE TRIGGER event_without_gap BEFORE INSERT ON event "
+        + _HAS_NO_GAP,
+    },
 }
-"""The triggers by which a database refuses to change the log."""
+"""The triggers by which a database refuses to change the log, as it tells them back when asked: on
+PostgreSQL each with the function it calls. What the migrations make must be this (a test looks)."""
 
 
 class Database:
@@ -337,16 +371,24 @@ def next_number(connection: sa.Connection, column: sa.Column[int]) -> int:
 
 
 def guards_missing(connection: sa.Connection) -> list[str]:
-    """Return the names of the triggers that guard the log and are not there, or switched off."""
+    """Return the names of the triggers that guard the log and are not there, off, or others.
+
+    The texts are compared: a trigger of the same name that does nothing guards nothing.
+    """
     dialect = connection.dialect.name
-    active = connection.exec_driver_sql(_ACTIVE_TRIGGERS[dialect]).scalars()
-    return sorted(GUARDS[dialect] - set(active))
+    rows = connection.exec_driver_sql(_ACTIVE_TRIGGERS[dialect])
+    active = {name: " ".join(text.split()) for name, text in rows}
+    return sorted(name for name, text in GUARDS[dialect].items() if active.get(name) != text)
 
 
+# The schema, which PostgreSQL names before a function, is the installation's choice.
 _ACTIVE_TRIGGERS = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'event'",
-    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = 'event'::regclass "
-    "AND tgenabled = 'A'",
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'event'",
+    "postgresql": "SELECT tgname, pg_get_triggerdef(pg_trigger.oid, true) || ' ' || replace("
+    "pg_get_functiondef(tgfoid), 'FUNCTION ' || quote_ident(nspname) || '.', 'FUNCTION ') "
+    "FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
+    "JOIN pg_namespace ON pg_namespace.oid = pronamespace "
+    "WHERE tgrelid = 'event'::regclass AND tgenabled = 'A'",
 }
 
 

@@ -379,7 +379,7 @@ def _simulation_differs(simulation: Simulation) -> StoreError:
 def _unguarded(missing: Sequence[str]) -> StoreError:
     return StoreError(
         "guards_missing",
-        f"The database does not guard the log any more; these triggers are missing or switched "
-        f"off: {', '.join(missing)}. Restore a backup into a new store.",
+        "The database does not guard the log any more; these triggers are missing, switched off "
+        f"or changed: {', '.join(missing)}. Restore a backup into a new store.",
         triggers=", ".join(missing),
     )

@@ -215,6 +215,97 @@ def test_a_guard_that_was_taken_away_is_named(tmp_path: Path) -> None:
     assert found.problems[0].facts == {"triggers": "event_never_goes"}
 
 
+@pytest.mark.parametrize(
+    ("name", "does_nothing"),
+    [
+        ("event_never_goes", "BEFORE DELETE ON event BEGIN SELECT 1; END"),
+        ("event_never_goes", "AFTER INSERT ON event BEGIN SELECT 1; END"),
+        (
+            "event_never_changes",
+            "BEFORE UPDATE ON event WHEN NEW.seq < 0 "
+            "BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+        ),
+        ("event_without_gap", "BEFORE INSERT ON event BEGIN SELECT 1; END"),
+    ],
+)
+def test_a_guard_made_anew_on_sqlite_that_does_nothing_is_named(
+    tmp_path: Path, name: str, does_nothing: str
+) -> None:
+    with closing(Database.open(tmp_path / "log.sqlite")) as database:
+        with database.writing() as connection:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            connection.exec_driver_sql(f"CREATE TRIGGER {name} {does_nothing}")
+        found = verify(database)
+    assert reasons(found) == ["guards_missing"]
+    assert found.problems[0].facts == {"triggers": name}
+
+
+_NOTHING = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        (
+            [
+                f"CREATE FUNCTION nothing() {_NOTHING}",
+                "DROP TRIGGER event_never_goes ON event",
+                "CREATE TRIGGER event_never_goes BEFORE DELETE ON event "
+                "FOR EACH STATEMENT EXECUTE FUNCTION nothing()",
+                "ALTER TABLE event ENABLE ALWAYS TRIGGER event_never_goes",
+            ],
+            "event_never_goes",
+        ),
+        (
+            [
+                "CREATE SCHEMA elsewhere",
+                f"CREATE FUNCTION elsewhere.event_only_added_to() {_NOTHING}",
+                "DROP TRIGGER event_never_goes ON event",
+                "CREATE TRIGGER event_never_goes BEFORE DELETE ON event "
+                "FOR EACH STATEMENT EXECUTE FUNCTION elsewhere.event_only_added_to()",
+                "ALTER TABLE event ENABLE ALWAYS TRIGGER event_never_goes",
+            ],
+            "event_never_goes",
+        ),
+        (
+            [
+                "DROP TRIGGER event_never_changes ON event",
+                "CREATE TRIGGER event_never_changes BEFORE UPDATE OF version ON event "
+                "FOR EACH STATEMENT EXECUTE FUNCTION event_only_added_to()",
+                "ALTER TABLE event ENABLE ALWAYS TRIGGER event_never_changes",
+            ],
+            "event_never_changes",
+        ),
+        (
+            [f"CREATE OR REPLACE FUNCTION event_only_added_to() {_NOTHING}"],
+            "event_never_changes, event_never_emptied, event_never_goes",
+        ),
+    ],
+    ids=["another function", "of the same name elsewhere", "one column", "an emptied function"],
+)
+def test_a_guard_made_anew_on_postgresql_that_does_nothing_is_named(
+    postgresql_store_url: str, statements: list[str], named: str
+) -> None:
+    with closing(Database.open(postgresql_store_url)) as database:
+        with database.writing() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        found = verify(database)
+    assert reasons(found) == ["guards_missing"]
+    assert found.problems[0].facts == {"triggers": named}
+
+
+def test_the_guards_are_known_again_in_any_schema(postgresql_store_url: str) -> None:
+    there = postgresql_store_url + "?options=-csearch_path%3D%22Kho-1%22"
+    with (
+        closing(Database.open(postgresql_store_url)) as database,
+        database.writing() as connection,
+    ):
+        connection.exec_driver_sql('ALTER SCHEMA public RENAME TO "Kho-1"')
+    with closing(Database.open(there, create=False)) as database:
+        assert verify(database).ok
+
+
 @pytest.mark.parametrize("how", ["DISABLE", "ENABLE", "ENABLE REPLICA"])
 def test_a_guard_that_was_switched_off_is_named(postgresql_store_url: str, how: str) -> None:
     with closing(Database.open(postgresql_store_url)) as database:
