@@ -1160,14 +1160,17 @@ class Tracker:
 
     @asks(Permission.BACKUP)
     def backup(self, path: Path, *, now: datetime) -> Manifest:
-        """Write the whole store into one file, and note it in the log."""
-        made = backup(self.store, path, now=now)
-        audit = self.access.audit(
-            AuditAction.BACKUP_MADE, now, path.name, count=made.head.count, hash=made.head.hash
-        )
-        with self.store.database.writing() as connection:
-            append_audit(connection, audit)
-        return made
+        """Write the whole store into one file, which the log names before anybody can have it."""
+
+        def note(made: Manifest, sha256: str) -> None:
+            audit = self.access.audit(
+                AuditAction.BACKUP_MADE, now, path.name,
+                count=made.head.count, hash=made.head.hash, sha256=sha256,
+            )  # fmt: skip
+            with self.store.database.writing() as connection:
+                append_audit(connection, audit)
+
+        return backup(self.store, path, now=now, note=note)
 
     @asks(Permission.BACKUP)
     def copy_to(self, target: Store, *, now: datetime) -> Verification:

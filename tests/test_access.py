@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,7 @@ from hotspots.errors import HotspotsError, MoveRefused, NotAllowed, StoreError
 from hotspots.programme.roles import MAY, Permission, Role
 from hotspots.programme.status import EventType as E
 from hotspots.programme.status import Status
-from hotspots.records import users
+from hotspots.records import backup, users
 from hotspots.records.audit import AuditAction
 from hotspots.records.store import Store
 from hotspots.tracker import Entry, Tracker
@@ -412,6 +413,36 @@ def test_a_demonstration_begins_with_a_line_in_the_log(
         connection.exec_driver_sql("UPDATE setting SET value = '2026-11-30'")
     assert not tracker.is_open_demonstration()
     tracker.store.close()
+
+
+def test_the_log_names_a_backup_by_the_digest_of_its_file(
+    acting: Callable[[str], Tracker], tmp_path: Path
+) -> None:
+    made = acting("admin").backup(tmp_path / "b.zip", now=NOW)
+    noted = acting("commander").audit()[0]
+    assert (noted.action, noted.actor, noted.subject) == (
+        AuditAction.BACKUP_MADE, "admin", "b.zip",
+    )  # fmt: skip
+    digest = hashlib.sha256((tmp_path / "b.zip").read_bytes()).hexdigest()
+    assert noted.details == {"count": made.head.count, "hash": made.head.hash, "sha256": digest}
+
+
+def test_whoever_is_disabled_while_a_backup_is_made_gets_none(
+    acting: Callable[[str], Tracker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = backup.check_backup
+    acting("admin").add_user("admin2", role=Role.ADMINISTRATOR, now=NOW)
+
+    def slow(path: Path) -> backup.Manifest:
+        acting("admin").disable_user("admin2", now=NOW)
+        return check(path)
+
+    monkeypatch.setattr(backup, "check_backup", slow)
+    (tmp_path / "to").mkdir()
+    with pytest.raises(NotAllowed) as refused:
+        acting("admin2").backup(tmp_path / "to" / "b.zip", now=NOW)
+    assert refused.value.reason == "user_disabled"
+    assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_copy_is_noted_in_its_own_log(acting: Callable[[str], Tracker], tmp_path: Path) -> None:

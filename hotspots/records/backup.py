@@ -25,7 +25,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,14 +122,33 @@ class Manifest:
         return sum(part.size for part in self.parts)
 
 
-def backup(store: Store, path: Path, *, now: datetime) -> Manifest:
+def backup(
+    store: Store,
+    path: Path,
+    *,
+    now: datetime,
+    note: Callable[[Manifest, str], None] | None = None,
+) -> Manifest:
     """Write a store into one new file, as of one moment, while others go on writing.
+
+    The file gets its name only once it is noted: until then it has another, and goes if the note
+    cannot be written. Once noted it stays, under that other name (`.new-….zip` beside `path`, with
+    the SHA-256 that was noted) if it cannot be given its own, or the power fails just then. Two
+    things remain possible: a file `.new-…` that nothing notes, if the process is killed before the
+    note; and a note without a file, if PostgreSQL's connection is lost while the note is committed,
+    so that nobody knows whether it was.
+
+    Parameters
+    ----------
+    note : callable, optional
+        Notes the finished backup: called with what it holds and the SHA-256 of the file.
 
     Raises
     ------
     StoreError
-        ``backup_there``; a file that is missing or changed; the first broken row of the log; or
-        what the disk says. Nothing is left at `path` then.
+        ``backup_there``; a file that is missing or changed; the first broken row of the log; what
+        the disk says; or what `note` raises. No file is left then. Or ``backup_under_other_name``,
+        with where it is.
     """
     _refuse_if_there(path)
     with _folder_beside(path) as folder:
@@ -141,8 +160,10 @@ def backup(store: Store, path: Path, *, now: datetime) -> Manifest:
             _write(store, read, written, now)
         manifest = check_backup(written)
         _refuse_if_there(path)
-        written.replace(path)
-        _sync_folder(path.parent)
+        finished = folder.with_name(f"{folder.name}.zip")
+        written.replace(finished)
+        _note(finished, manifest, note)
+        _give_name(finished, path)
     return manifest
 
 
@@ -201,6 +222,36 @@ def read_manifest(path: Path) -> Manifest:
 
 
 # -- writing
+
+
+def _note(finished: Path, manifest: Manifest, note: Callable[[Manifest, str], None] | None) -> None:
+    """Note a finished backup, or take it away again."""
+    try:
+        _sync_folder(finished.parent)
+        if note is not None:
+            with finished.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            note(manifest, digest)
+    except BaseException:
+        finished.unlink(missing_ok=True)
+        raise
+
+
+def _give_name(finished: Path, path: Path) -> None:
+    try:
+        _refuse_if_there(path)  # made meanwhile
+        finished.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, StoreError) as error:
+        if not finished.exists():  # it has its name
+            raise
+        raise StoreError(
+            "backup_under_other_name",
+            f"The backup is whole and noted, but could not be named {path}: {error} It lies at "
+            f"{finished}; rename it yourself.",
+            file=str(path),
+            there=str(finished),
+        ) from error
 
 
 def _refuse_if_there(path: Path) -> None:

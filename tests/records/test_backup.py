@@ -24,7 +24,7 @@ from hotspots.errors import StoreError
 from hotspots.programme.status import Event, EventType, Place
 from hotspots.records import backup as backup_module
 from hotspots.records.audit import Audit, AuditAction, read_audit
-from hotspots.records.backup import backup, check_backup, read_manifest, restore
+from hotspots.records.backup import Manifest, backup, check_backup, read_manifest, restore
 from hotspots.records.copying import TABLES
 from hotspots.records.database import files, users
 from hotspots.records.log import append, head, read_events
@@ -223,6 +223,67 @@ def test_a_backup_never_overwrites_anything(full: Store, tmp_path: Path) -> None
     refused = refusal(lambda: backup(full, tmp_path / "b.zip", now=NOW))
     assert refused.reason == "backup_there"
     assert (tmp_path / "b.zip").read_text() == "a backup of last year"
+
+
+def test_a_backup_gets_its_name_once_its_digest_is_noted(full: Store, tmp_path: Path) -> None:
+    path = tmp_path / "to" / "b.zip"
+    path.parent.mkdir()
+    noted: list[tuple[Manifest, str]] = []
+
+    def note(made: Manifest, digest: str) -> None:
+        assert not path.exists()
+        noted.append((made, digest))
+
+    made = backup(full, path, now=NOW, note=note)
+    assert noted == [(made, hashlib.sha256(path.read_bytes()).hexdigest())]
+    assert [each.name for each in path.parent.iterdir()] == ["b.zip"]
+
+
+def test_a_backup_that_cannot_be_noted_is_not_there(full: Store, tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+
+    def note(*_: object) -> None:
+        raise StoreError("store_busy", "…")
+
+    refused = refusal(lambda: backup(full, tmp_path / "to" / "b.zip", now=NOW, note=note))
+    assert refused.reason == "store_busy"
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_backup_that_is_noted_is_kept_where_it_cannot_get_its_name(
+    full: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "to" / "b.zip"
+    path.parent.mkdir()
+    noted: list[str] = []
+
+    def note(_: object, digest: str) -> None:
+        noted.append(digest)
+        path.write_text("somebody else's")
+
+    refused = refusal(lambda: backup(full, path, now=NOW, note=note))
+    assert refused.reason == "backup_under_other_name"
+    there = Path(str(refused.facts["there"]))
+    assert path.read_text() == "somebody else's"
+    assert {each.name for each in path.parent.iterdir()} == {"b.zip", there.name}
+    assert [hashlib.sha256(there.read_bytes()).hexdigest()] == noted
+    assert check_backup(there).head == head(full.database)
+
+
+def test_a_backup_that_a_disk_lets_nobody_name_is_kept_too(
+    full: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target.name == "b.zip":
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    refused = refusal(lambda: backup(full, tmp_path / "b.zip", now=NOW))
+    assert refused.reason == "backup_under_other_name"
+    assert check_backup(Path(str(refused.facts["there"]))).head == head(full.database)
 
 
 def test_a_folder_that_is_not_there_is_said(full: Store, tmp_path: Path) -> None:
