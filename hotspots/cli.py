@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
@@ -26,7 +26,7 @@ from geo.errors import GeoError
 from hotspots.errors import HotspotsError, NotAllowed
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.roles import Permission, Role
-from hotspots.programme.status import DECISIONS, EventType
+from hotspots.programme.status import DECISIONS, Event, EventType
 from hotspots.records.anchors import head_of_report, read_anchors
 from hotspots.records.audit import Audit, AuditAction, append_audit
 from hotspots.records.backup import restore
@@ -716,10 +716,7 @@ def approve(
 ) -> None:
     """Approve what somebody else recorded."""
     with _session(store, lang) as (tracker, say):
-        done = tracker.approve(
-            event_id, by=getpass.getuser(), today=_today(), now=_now(), note=note
-        )
-        typer.echo(say("approvals.approved", hotspot=done.hotspot, by=done.recorded_by))
+        _decide(tracker.approve, event_id, note, "approvals.approved", say)
 
 
 @app.command("send-back")
@@ -731,10 +728,7 @@ def send_back(
 ) -> None:
     """Send back what somebody else recorded, with the reason."""
     with _session(store, lang) as (tracker, say):
-        done = tracker.send_back(
-            event_id, by=getpass.getuser(), today=_today(), now=_now(), note=note
-        )
-        typer.echo(say("approvals.sent_back", hotspot=done.hotspot, by=done.recorded_by))
+        _decide(tracker.send_back, event_id, note, "approvals.sent_back", say)
 
 
 @app.command("take-back")
@@ -743,8 +737,12 @@ def take_back(
 ) -> None:
     """Take back an own entry that still waits."""
     with _session(store, lang) as (tracker, say):
-        done = tracker.take_back(event_id, by=getpass.getuser(), today=_today(), now=_now())
-        typer.echo(say("approvals.taken_back", hotspot=done.hotspot, by=done.recorded_by))
+        _decide(tracker.take_back, event_id, "", "approvals.taken_back", say)
+
+
+def _decide(decide: Callable[..., Event], event_id: str, note: str, said: str, say: Texts) -> None:
+    done = decide(event_id, by=getpass.getuser(), today=_today(), now=_now(), note=note)
+    typer.echo(say(said, hotspot=done.hotspot, by=done.recorded_by))
 
 
 # -- users

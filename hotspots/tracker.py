@@ -1079,24 +1079,16 @@ class Tracker:
     @asks(Permission.MANAGE_USERS)
     def disable_user(self, name: str, *, now: datetime) -> User:
         """Disable a user; open sessions end at their next action."""
-        return users.disable(
-            self.store.database,
-            name,
-            by=self.access.author("-"),
-            now=now,
-            guard=self.access.still,
-        )
+        return self._switch_user(users.disable, name, now)
 
     @asks(Permission.MANAGE_USERS)
     def enable_user(self, name: str, *, now: datetime) -> User:
         """Let a disabled user in again."""
-        return users.enable(
-            self.store.database,
-            name,
-            by=self.access.author("-"),
-            now=now,
-            guard=self.access.still,
-        )
+        return self._switch_user(users.enable, name, now)
+
+    def _switch_user(self, switch: Callable[..., User], name: str, now: datetime) -> User:
+        by, guard = self.access.author("-"), self.access.still
+        return switch(self.store.database, name, by=by, now=now, guard=guard)
 
     @asks(Permission.READ)
     def set_password(self, name: str, password: str, *, now: datetime) -> User:

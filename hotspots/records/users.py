@@ -270,16 +270,7 @@ def disable(
     StoreError
         If it is the last active administrator.
     """
-    with database.writing() as connection:
-        _ask(guard, connection)
-        user = _existing(connection, name)
-        if not user.active:
-            return user
-        _refuse_if_last_administrator(connection, user)
-        disabled = replace(user, active=False, epoch=user.epoch + 1)
-        _write(connection, disabled)
-        append_audit(connection, Audit(AuditAction.USER_DISABLED, by, now, name))
-    return disabled
+    return _switch(database, name, Audit(AuditAction.USER_DISABLED, by, now, name), False, guard)
 
 
 def enable(
@@ -292,16 +283,23 @@ def enable(
     NotFound
         If there is no such user.
     """
+    audit = Audit(AuditAction.USER_CHANGED, by, now, name, {"active": True})
+    return _switch(database, name, audit, True, guard)
+
+
+def _switch(database: Database, name: str, audit: Audit, active: bool, guard: Guard | None) -> User:
+    """Switch a user on or off; what is so already is not written."""
     with database.writing() as connection:
         _ask(guard, connection)
         user = _existing(connection, name)
-        if user.active:
+        if user.active is active:
             return user
-        enabled = replace(user, active=True, epoch=user.epoch + 1)
-        _write(connection, enabled)
-        audit = Audit(AuditAction.USER_CHANGED, by, now, name, {"active": True})
+        if not active:
+            _refuse_if_last_administrator(connection, user)
+        switched = replace(user, active=active, epoch=user.epoch + 1)
+        _write(connection, switched)
         append_audit(connection, audit)
-    return enabled
+    return switched
 
 
 def set_password(
