@@ -1,30 +1,164 @@
-"""Reading files that people bring: CSV, Parquet, GeoJSON, GeoPackage -> rows as text or numbers.
+"""Reading files that people bring: CSV, workbooks, Parquet and maps -> rows of text.
 
-The kind is taken from the file's ending and must agree with its content; a GeoPackage is opened
-with that driver only. Cells of a CSV stay text: dates, codes and numbers are read by the
-calculations, strictly, and never guessed.
+The file is read by another process, in `hotspots.records.sandbox`; this one never parses what was
+uploaded, and reads only the plain tables that the other wrote into a private folder. Every cell is
+text: dates, codes and numbers are read by the calculations, strictly, and never guessed.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from dataclasses import dataclass
-from pathlib import Path
+import hashlib
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 
 from hotspots.errors import IntakeError
+from hotspots.records import sandbox
+from hotspots.records.reading import kinds
+from hotspots.records.reading.limits import LIMITS, Limits, Wish
+from hotspots.records.reading.sink import NUMBER, read_batches, read_facts, read_ragged
 
-SUFFIXES = (".csv", ".parquet", ".geojson", ".json", ".gpkg")
-_SEPARATORS = ",;\t|"
-_MAX_BYTES = 2_000_000_000
-_LONGEST_HEADER = 1_000_000
-_WGS84 = frozenset({"CRS84", "OGC:1.3:CRS84", "OGC::CRS84", "EPSG::4326", "EPSG:4326"})
+__all__ = [
+    "SUFFIXES",
+    "Found",
+    "RawRows",
+    "Reading",
+    "Wish",
+    "open_bytes",
+    "open_file",
+    "read_rows",
+]
+
+SUFFIXES = tuple(kinds.ENDINGS)
+_LONGEST_NAME = 150
+_CHILD = "hotspots.records.reading.child"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something to tell the person about a file.
+
+    Attributes
+    ----------
+    code : str
+        For example ``"title_rows"``; `hotspots.text` has a sentence for each.
+    facts : mapping
+        What the sentence names.
+    """
+
+    code: str
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file as it was read; a context manager. `close` removes its private folder.
+
+    Attributes
+    ----------
+    name : str
+        What the person calls it.
+    sha256 : str
+        Of the file's bytes.
+    size : int
+        Bytes.
+    format : str
+        ``csv``, ``xlsx``, ``parquet``, ``geojson``, ``gpkg`` or ``shapefile``.
+    columns : tuple of str
+        Names of the columns, without `geometry`.
+    rows : int
+        Rows of the file, those that could not be used included.
+    ragged : DataFrame
+        `row`, `reason`, `value` of rows that could not be used, by row.
+    encoding, encodings, separator : str, tuple of str, str
+        Of a CSV: how it was read, and which encodings would fit too, best first.
+    header_row : int
+        The row of the file that holds the names, from 1; 0 where there is none.
+    sheets, sheet : tuple of str, str
+        Of a workbook.
+    layers, layer : tuple of str, str
+        Of a map.
+    crs : str
+        Of the shapes as they are given here; "" if there are none.
+    geometry : bool
+        Whether there is a column `geometry` of WKB.
+    found : tuple of Found
+        What to tell the person.
+    cost : mapping
+        `memory_bytes` and `cpu_seconds` that the reading took.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    format: str
+    columns: tuple[str, ...]
+    rows: int
+    ragged: pd.DataFrame
+    encoding: str
+    encodings: tuple[str, ...]
+    separator: str
+    header_row: int
+    sheets: tuple[str, ...]
+    sheet: str
+    layers: tuple[str, ...]
+    layer: str
+    crs: str
+    geometry: bool
+    found: tuple[Found, ...]
+    cost: Mapping[str, float]
+    _folder: Path = field(repr=False)
+    _remove: Callable[[], object] = field(repr=False, compare=False)
+
+    def head(self, rows: int = 20) -> pd.DataFrame:
+        """Return the first rows; columns of text, the index is the row's number in the file."""
+        taken: list[pd.DataFrame] = []
+        for batch in read_batches(self._folder):
+            taken.append(_frame([batch.slice(0, rows)]))
+            rows -= len(taken[-1])
+            if rows <= 0:
+                break
+        return pd.concat(taken) if taken else self._nothing()
+
+    def batches(self) -> Iterator[pd.DataFrame]:
+        """Give all rows, some 100,000 at a time; the index is the row's number, from 1."""
+        for batch in read_batches(self._folder):
+            yield _frame([batch])
+
+    def table(self) -> pd.DataFrame:
+        """Return all rows at once; for files known to be small."""
+        batches = list(read_batches(self._folder))
+        return _frame(batches) if batches else self._nothing()
+
+    def close(self) -> None:
+        """Remove what was kept of the file; the rows cannot be read any more."""
+        self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove the private folder."""
+        self.close()
+
+    def _nothing(self) -> pd.DataFrame:
+        columns = [*self.columns, *(["geometry"] if self.geometry else [])]
+        index = pd.Index([], dtype="int64")
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in columns}, index=index)
 
 
 @dataclass(frozen=True)
@@ -34,9 +168,10 @@ class RawRows:
     Attributes
     ----------
     table : DataFrame
-        The rows; the index is the row's number in the file, from 1, headers not counted.
+        The rows, all cells text; the index is the row's number in the file, from 1, headers not
+        counted.
     ragged : DataFrame
-        `row`, `reason`, `value`: rows with another number of cells than the header.
+        `row`, `reason`, `value`: rows that could not be used.
     rows : int
         Rows in the file, ragged ones included.
     """
@@ -46,210 +181,205 @@ class RawRows:
     rows: int
 
 
-def read_rows(path: Path) -> RawRows:
-    """Read a file of incidents, counts or events.
+def open_file(
+    path: Path,
+    *,
+    name: str | None = None,
+    wish: Wish = Wish(),  # noqa: B008 - frozen
+    limits: Limits = LIMITS,
+    progress: Callable[[float], None] | None = None,
+) -> Reading:
+    """Read a file in another process.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        What the person calls it; by default the path's name.
+    wish : Wish
+        What the person decided about the reading.
+    progress : callable, optional
+        Gets shares from 0 to 1; what it raises ends the reading.
 
     Raises
     ------
     IntakeError
-        If the file is missing, empty, of another kind than its ending says, or not readable.
+        If the file is missing, empty, too large, of another kind than its ending says, or cannot
+        be read; or if reading it takes too much memory or time.
     """
     if not path.is_file():
         raise IntakeError("file_missing", f"There is no file {path}.", file=path.name)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise IntakeError(
-            "file_kind_unknown",
-            f"{path.name}: files ending in {', '.join(SUFFIXES)} can be read; save it as one.",
-            file=path.name,
-            allowed=SUFFIXES,
-        )
-    size = path.stat().st_size
-    if size == 0 or size > _MAX_BYTES:
+    with path.open("rb") as file:
+        return _open(file, name or path.name, wish, limits, progress)
+
+
+def open_bytes(
+    content: bytes,
+    name: str,
+    *,
+    wish: Wish = Wish(),  # noqa: B008 - frozen
+    limits: Limits = LIMITS,
+    progress: Callable[[float], None] | None = None,
+) -> Reading:
+    """Read what was uploaded under a name; see `open_file`.
+
+    The bytes go through a temporary file that no name leads to.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return _open(file, name, wish, limits, progress)
+
+
+def read_rows(path: Path) -> RawRows:
+    """Read a file of incidents, counts or events into memory.
+
+    Raises
+    ------
+    IntakeError
+        As `open_file`.
+    """
+    with open_file(path) as reading:
+        return RawRows(reading.table(), reading.ragged, reading.rows)
+
+
+def _open(
+    file: BinaryIO,
+    name: str,
+    wish: Wish,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> Reading:
+    name = _shown_name(name)
+    kind = kinds.kind_by_name(name)
+    before = os.fstat(file.fileno())
+    _refuse_size(name, kind, before.st_size, limits)
+    sha256 = _sha256_of(file)
+    folder = Path(tempfile.mkdtemp(prefix="hotspots-reading-"))  # 0700
+    request = {
+        "name": name,
+        "size": before.st_size,
+        "wish": asdict(wish),
+        "limits": limits.as_dict(),
+    }
+    sandbox.run(
+        _CHILD,
+        request,
+        folder,
+        file=file,
+        name=name,
+        limits=_with_time_for(limits, kind, before.st_size),
+        progress=progress,
+    )
+    try:
+        _refuse_changed(name, before, os.fstat(file.fileno()))
+        reading = _reading(folder, name, sha256, before.st_size)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if progress is not None:
+        progress(1.0)
+    return reading
+
+
+def _sha256_of(file: BinaryIO) -> str:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _shown_name(name: str) -> str:
+    """Return the last part of a name, without letters that are not shown."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    shown = "".join(letter for letter in last if letter.isprintable())
+    stem, dot, ending = shown.rpartition(".")
+    return shown if len(shown) <= _LONGEST_NAME else f"{stem[:_LONGEST_NAME]}{dot}{ending[:10]}"
+
+
+def _refuse_size(name: str, kind: str, size: int, limits: Limits) -> None:
+    most = limits.table_bytes if kind in kinds.TABLES else limits.document_bytes
+    if size == 0 or size > most:
         raise IntakeError(
             "file_empty" if size == 0 else "file_too_large",
-            f"{path.name} holds {size} bytes; allowed are 1 to {_MAX_BYTES}.",
-            file=path.name,
+            f"{name} holds {size} bytes; allowed are 1 to {most}.",
+            file=name,
             size=size,
+            allowed=most,
         )
-    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".gpkg": _read_geopackage}
-    return readers.get(suffix, _read_geojson)(path)
 
 
-def _read_csv(path: Path) -> RawRows:
-    text = _decoded(path)
-    if text.startswith("sep="):
-        text = text.partition("\n")[2]
-    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
-    header = _header(text, separator, path)
-    ragged: list[tuple[int, str]] = []
-
-    def keep(row: pa_csv.InvalidRow) -> str:
-        ragged.append(((row.number or 0) - 1, row.text or ""))
-        return "skip"
-
-    try:
-        table = pa_csv.read_csv(
-            io.BytesIO((text if text.endswith("\n") else f"{text}\n").encode()),
-            # Our own header, so that every column is known by its name and stays text.
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, column_names=header, skip_rows_after_names=1
-            ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=keep
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise _not_read(path, "CSV", error) from error
-    rows = table.num_rows + len(ragged)
-    skipped = {number for number, _ in ragged}
-    numbers = [number for number in range(1, rows + 1) if number not in skipped]
-    rejected = [(number, "wrong_number_of_cells", text[:80]) for number, text in ragged]
-    return RawRows(
-        table.to_pandas().set_axis(pd.Index(numbers, dtype="int64")),
-        pd.DataFrame(rejected, columns=["row", "reason", "value"]),
-        rows,
+def _with_time_for(limits: Limits, kind: str, size: int) -> Limits:
+    """Return the limits with more time for a large table."""
+    if kind not in kinds.TABLES:
+        return limits
+    more = limits.wall_seconds_per_gb * size / 1e9
+    return replace(
+        limits,
+        wall_seconds=limits.wall_seconds + more,
+        cpu_seconds=limits.cpu_seconds + round(more),
     )
 
 
-def _decoded(path: Path) -> str:
-    content = path.read_bytes()
-    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if b"\x00" in content and not wide:
+def _refuse_changed(name: str, before: os.stat_result, after: os.stat_result) -> None:
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise IntakeError(
-            "file_not_text",
-            f"{path.name} is not a text file; save it as CSV UTF-8.",
-            file=path.name,
+            "file_changed_meanwhile",
+            f"{name} was written to while it was read. Close it in other programs and try again.",
+            file=name,
         )
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise IntakeError(
-            "encoding_not_utf8",
-            f"{path.name} is not in UTF-8 (byte {error.start}); save it as 'CSV UTF-8'.",
-            file=path.name,
-        ) from error
 
 
-def _header(text: str, separator: str, path: Path) -> list[str]:
-    """Return the names of the columns, each of its own."""
-    lines = io.StringIO(text[:_LONGEST_HEADER], newline=None)
-    try:
-        cells = next(csv.reader(lines, delimiter=separator), [])
-    except csv.Error as error:
-        raise _not_read(path, "CSV", error) from error
-    names = [cell.strip() for cell in cells]
-    wrong = sorted({cell for cell in names if names.count(cell) > 1 or not cell})
-    if wrong or not names:
-        raise IntakeError(
-            "header_not_usable",
-            f"{path.name}: every column needs a name of its own; blank or repeated: {wrong}.",
-            file=path.name,
-            names=wrong,
-        )
-    return names
-
-
-def _read_parquet(path: Path) -> RawRows:
-    try:
-        table = pa_parquet.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _not_read(path, "Parquet", error) from error
-    frame = table.to_pandas(ignore_metadata=True)
-    return _whole(frame)
-
-
-def _read_geopackage(path: Path) -> RawRows:
-    import geopandas
-    import pyogrio
-
-    with path.open("rb") as file:
-        if not file.read(16).startswith(b"SQLite format 3"):
-            raise _not_read(path, "GeoPackage", "it does not begin as one")
-    try:
-        layers = [str(name) for name, _ in pyogrio.list_layers(f"GPKG:{path}")]
-        if len(layers) != 1:
-            raise _not_read(path, "GeoPackage", f"one layer is expected, not {layers}")
-        points = geopandas.read_file(f"GPKG:{path}", engine="pyogrio", layer=layers[0])
-    except IntakeError:
-        raise
-    except Exception as error:  # GDAL reports every fault of a file in its own way
-        raise _not_read(path, "GeoPackage", error) from error
-    if points.crs is None:
-        raise IntakeError(
-            "crs_missing",
-            f"{path.name} does not say its coordinate system; set it and save it again.",
-            file=path.name,
-        )
-    if not points.geometry.geom_type.dropna().eq("Point").all():
-        raise IntakeError(
-            "points_needed", f"{path.name} holds other shapes than points.", file=path.name
-        )
-    placed = points.to_crs("EPSG:4326")
-    frame = pd.DataFrame(placed.drop(columns=placed.geometry.name))
-    return _whole(frame.assign(lon=placed.geometry.x, lat=placed.geometry.y))
-
-
-def _read_geojson(path: Path) -> RawRows:
-    """Read points of a GeoJSON file with our own reader: GDAL would follow links in `crs`."""
-    try:
-        data = json.loads(_decoded(path))
-        rows = [_feature(feature) for feature in _list(data["features"])]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _not_read(path, "GeoJSON", error) from error
-    name = _crs_name(data.get("crs"))
-    if name not in _WGS84:
-        raise IntakeError(
-            "geojson_not_wgs84",
-            f"{path.name} is in {name}; GeoJSON is read in WGS 84 degrees (RFC 7946).",
-            file=path.name,
-            crs=name,
-        )
-    return _whole(pd.DataFrame(rows))
-
-
-def _list(features: object) -> list[object]:
-    if not isinstance(features, list):
-        raise TypeError("features must be a list")
-    return features
-
-
-def _crs_name(crs: object) -> str:
-    """Return what a file says of its coordinates; a link is not followed, only named."""
-    if crs is None:
-        return "CRS84"
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    given = properties if isinstance(properties, dict) else {}
-    return str(given.get("name") or given.get("href") or crs).removeprefix("urn:ogc:def:crs:")
-
-
-def _feature(feature: object) -> dict[str, object]:
-    """Return one feature as a row; a geometry that is no point leaves the coordinates missing."""
-    if not isinstance(feature, dict):
-        raise TypeError("a feature must be an object")
-    geometry, properties = feature.get("geometry"), feature.get("properties") or {}
-    if not isinstance(properties, dict):
-        raise TypeError("properties must be an object")
-    lon = lat = None
-    if isinstance(geometry, dict) and geometry.get("type") == "Point":
-        coordinates = geometry.get("coordinates")
-        if isinstance(coordinates, list) and len(coordinates) >= 2:
-            lon, lat = coordinates[:2]
-    return {**properties, "lon": lon, "lat": lat}
-
-
-def _whole(frame: pd.DataFrame) -> RawRows:
-    nothing = pd.DataFrame(columns=["row", "reason", "value"])
-    return RawRows(frame.set_axis(pd.RangeIndex(1, len(frame) + 1)), nothing, len(frame))
-
-
-def _not_read(path: Path, kind: str, error: object) -> IntakeError:
-    return IntakeError(
-        "file_not_read",
-        f"{path.name} cannot be read as {kind}: {error}.",
-        file=path.name,
-        problem=str(error)[:200],
+def _reading(folder: Path, name: str, sha256: str, size: int) -> Reading:
+    said = read_facts(folder)
+    facts: Mapping[str, Any] = said["facts"]
+    ragged = read_ragged(folder).to_pandas().sort_values("row", kind="stable", ignore_index=True)
+    remove = _Removal(folder)
+    reading = Reading(
+        name=name,
+        sha256=sha256,
+        size=size,
+        format=str(facts["format"]),
+        columns=tuple(map(str, said["columns"])),
+        rows=int(said["rows"]) + len(ragged),
+        ragged=ragged,
+        encoding=str(facts.get("encoding", "")),
+        encodings=_texts(facts, "encodings"),
+        separator=str(facts.get("separator", "")),
+        header_row=int(facts.get("header_row") or 0),
+        sheets=_texts(facts, "sheets"),
+        sheet=str(facts.get("sheet") or ""),
+        layers=_texts(facts, "layers"),
+        layer=str(facts.get("layer") or ""),
+        crs=str(facts.get("crs") or ""),
+        geometry=bool(said["geometry"]),
+        found=tuple(Found(str(item["code"]), item["facts"]) for item in said["found"]),
+        cost=facts.get("cost", {}),
+        _folder=folder,
+        _remove=remove,
     )
+    weakref.finalize(reading, remove)  # also if nobody closes it
+    return reading
+
+
+class _Removal:
+    """Removes a folder, once or more often."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _texts(facts: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(map(str, facts.get(key) or ()))
+
+
+def _frame(batches: list[pa.RecordBatch]) -> pd.DataFrame:
+    """Return batches as a table of text with the rows' numbers as its index."""
+    table = pa.Table.from_batches(batches)
+    numbers = pd.Index(table.column(NUMBER).to_numpy(), dtype="int64")
+    frame: pd.DataFrame = table.drop_columns([NUMBER]).to_pandas()
+    return frame.set_axis(numbers)
