@@ -41,8 +41,10 @@ def carried_panel(
     crosswalks, forward by weights, backward only where that is exact. What cannot be carried is
     named, and the wards it would have belonged to are unknown in those months.
     """
-    shares = [_points(store, editions, edition)]
-    for name, rows in recorded_by_code(store).groupby("edition", sort=True):
+    batches = store.batches()
+    incidents = _incidents(store, batches)
+    shares = [_points(store, incidents, editions, edition)]
+    for name, rows in _recorded(store, batches, incidents).groupby("edition", sort=True):
         shares.append(_by_code(rows, str(name), edition, editions))
     counts = pd.concat([share.counts for share in shares], ignore_index=True)
     # Wards known from a crosswalk only, without a boundary, stand in it if they have counts.
@@ -66,55 +68,111 @@ def recorded_by_code(store: Store) -> pd.DataFrame:
     DataFrame
         `edition`, `ward`, `month`, `category`, `count`, `single` (bool: from single incidents).
     """
-    tables = [count_rows(store).assign(single=False)]
-    columns = ["lon", "ward", "month", "category", "edition"]
-    for batch in store.batches("incidents"):
-        rows = incident_files.read_batch(store, batch, columns)
-        for name, coded in rows[rows["lon"].isna()].groupby("edition"):
-            tables.append(count_incidents(coded).assign(edition=name, single=True))
+    batches = store.batches()
+    return _recorded(store, batches, _incidents(store, batches))
+
+
+def count_rows(store: Store, *, by_source: bool = False) -> pd.DataFrame:
+    """Return the current cells of all imported count files, each once.
+
+    Parameters
+    ----------
+    by_source : bool
+        With the column `source`, and a cell once for each.
+    """
+    return _count_rows(store, store.batches(), by_source=by_source)
+
+
+def _count_rows(store: Store, batches: Iterable[Batch], *, by_source: bool = False) -> pd.DataFrame:
+    columns = [*_CELL, "source"]
+    tables = [
+        incident_files.read_batch(store, batch, columns)
+        for batch in batches
+        if batch.kind == "counts"
+    ]
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        return pd.DataFrame(columns=columns if by_source else _CELL)
+    rows = pd.concat(filled)
+    if by_source:
+        return rows
+    if rows["source"].ne("").any():
+        sums: pd.DataFrame = rows.groupby(_CELL[:-1], as_index=False)[["count"]].sum()
+        return sums
+    return rows[_CELL]
+
+
+def held_counts(store: Store) -> pd.DataFrame:
+    """Return all that the store holds and that counts, as it was recorded: nothing is carried.
+
+    Returns
+    -------
+    DataFrame
+        `kind` (``incidents`` or ``counts``), `edition`, `ward`, `month`, `category`, `source`,
+        `count`; each cell of a kind once.
+    """
+    cell = ["kind", *_CELL[:-1], "source"]
+    tables = [
+        incident_files.cells(store, batch).assign(kind=batch.kind)
+        for batch in store.batches()
+        if batch.kind in ("incidents", "counts")
+    ]
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        return pd.DataFrame(columns=[*cell, "count"])
+    held: pd.DataFrame = pd.concat(filled).groupby(cell, as_index=False)[["count"]].sum()
+    return held
+
+
+_Cells = list[tuple[Batch, pd.DataFrame]]
+
+
+def _incidents(store: Store, batches: Iterable[Batch]) -> _Cells:
+    """Return the batches of incidents, each with the cells of its current rows."""
+    return [
+        (batch, incident_files.cells(store, batch))
+        for batch in batches
+        if batch.kind == "incidents"
+    ]
+
+
+def _recorded(store: Store, batches: Iterable[Batch], incidents: _Cells) -> pd.DataFrame:
+    tables = [_count_rows(store, batches).assign(single=False)]
+    tables += [cells.loc[~cells["by_point"], _CELL].assign(single=True) for _, cells in incidents]
     return pd.concat(tables, ignore_index=True)[[*_CELL, "single"]]
 
 
-def count_rows(store: Store) -> pd.DataFrame:
-    """Return the cells of all imported count files."""
-    tables = [incident_files.read_batch(store, batch, _CELL) for batch in store.batches("counts")]
-    return pd.concat(tables) if tables else pd.DataFrame(columns=_CELL)
+def _points(store: Store, incidents: _Cells, editions: Editions, edition: Edition) -> _Share:
+    """Count the points in the wards of an edition.
 
-
-def _points(store: Store, editions: Editions, edition: Edition) -> _Share:
+    Points placed on the same boundaries stay where they are, and their count tables say how many;
+    points placed on others, a sketch of the same edition among them, are placed again.
+    """
     parts, outside, unknown = [], [], set[tuple[str, str]]()
-    for batch in store.batches("incidents"):
-        placed = _placed(store, batch, editions, edition)
-        for name, there in placed.groupby("edition"):
+    here = edition.wards_file.name
+    for batch, cells in incidents:
+        points = cells[cells["by_point"]]
+        for name, there in points.groupby("edition"):
             lacking = editions.partly_outside(edition, editions.named(str(name)))
             unknown |= _cells(lacking, there["month"].unique())
-        lost = placed["ward"].isna()
-        parts.append(count_incidents(placed[~lost]))
-        outside.append(count_incidents(placed[lost].assign(ward="")))
+        moved = points["boundaries"].ne(here)
+        parts.append(points.loc[~moved, PANEL_COLUMNS])
+        for rows in incident_files.points_to_place(store, batch, here) if moved.any() else ():
+            placed = _placed(rows, editions, edition)
+            lost = placed["ward"].isna()
+            parts.append(count_incidents(placed[~lost]))
+            outside.append(count_incidents(placed[lost].assign(ward="")))
     if not parts:
         return _Share(_no_counts(), _nothing_behind())
-    behind = pd.concat(outside).assign(edition=edition.edition, reason=OUTSIDE)
+    behind = pd.concat([_no_counts()[PANEL_COLUMNS], *outside])
+    behind = behind.assign(edition=edition.edition, reason=OUTSIDE)
     return _Share(pd.concat(parts).assign(estimated=0.0), behind, frozenset(unknown))
 
 
-def _placed(store: Store, batch: Batch, editions: Editions, edition: Edition) -> pd.DataFrame:
-    """Return a batch's points with their ward of an edition, none for those outside.
-
-    Points placed on the same boundaries stay where they are; points placed on others, a sketch of
-    the same edition among them, are placed again.
-    """
-    rows = incident_files.read_batch(
-        store, batch, ["lon", "lat", "ward", "month", "category", "edition", "boundaries"]
-    )
-    rows = rows[rows["lon"].notna()]
-    elsewhere = rows["boundaries"].ne(edition.wards_file.name).to_numpy()
-    if not elsewhere.any():
-        return rows
-    moved = rows[elsewhere]
-    found = assign_wards(moved["lon"].to_numpy(), moved["lat"].to_numpy(), editions.wards(edition))
-    wards = rows["ward"].to_numpy(dtype=object, copy=True)
-    wards[elsewhere] = found.codes
-    return rows.assign(ward=pd.Series(wards, index=rows.index, dtype=object))
+def _placed(rows: pd.DataFrame, editions: Editions, edition: Edition) -> pd.DataFrame:
+    """Return points with their ward of an edition, none for those outside."""
+    found = assign_wards(rows["lon"].to_numpy(), rows["lat"].to_numpy(), editions.wards(edition))
+    return rows.assign(ward=pd.Series(found.codes, index=rows.index, dtype=object))
 
 
 def _by_code(rows: pd.DataFrame, name: str, edition: Edition, editions: Editions) -> _Share:

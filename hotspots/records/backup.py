@@ -43,13 +43,14 @@ from hotspots.records.copying import (
     refuse_unless_equal,
     write_rows,
 )
-from hotspots.records.database import REVISIONS, Database
+from hotspots.records.database import REVISIONS, Database, batches
 from hotspots.records.store import (
     FOLDERS,
     Store,
     _sync_folder,
     named_files,
 )
+from hotspots.records.superseding import read_scope
 from hotspots.records.troubles import Where, store_error
 from hotspots.records.verification import Verification, verify, verify_log
 
@@ -188,6 +189,7 @@ def restore(path: Path, store: Store) -> Verification:
             for part in manifest.parts:
                 _restore_part(archive, part, store, write)
             _refuse_unless_all_named(write, path, manifest)
+            _refuse_unknown_scopes(write, path)
             refuse_unless_equal(verify_log(write), manifest.head, store.name)
     found = verify(store)
     if not found.ok:
@@ -553,6 +555,15 @@ def _refuse_unless_all_named(write: sa.Connection, path: Path, manifest: Manifes
     there = {part.name for part in manifest.parts} - _TABLES.keys()
     for name in sorted(named ^ there):
         raise _damaged(path, name)
+
+
+def _refuse_unknown_scopes(write: sa.Connection, path: Path) -> None:
+    """Refuse imports that do not say what they replace in words that this product writes."""
+    for text in write.execute(sa.select(batches.c.replaces)).scalars():
+        try:
+            read_scope(text)
+        except StoreError as error:
+            raise _damaged(path, f"tables/{batches.name}.jsonl") from error
 
 
 # -- what is said

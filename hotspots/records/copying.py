@@ -18,6 +18,7 @@ from hotspots.records.database import (
     editions,
     events,
     files,
+    import_parts,
     programmes,
     settings,
     users,
@@ -25,7 +26,7 @@ from hotspots.records.database import (
 from hotspots.records.store import Store, file_changed, named_files, sha256_of
 from hotspots.records.verification import Verification, verify, verify_log
 
-TABLES = (events, editions, crosswalks, programmes, batches, users, settings)
+TABLES = (events, editions, crosswalks, programmes, batches, import_parts, users, settings)
 """All tables but the files, which lie in a folder or in the database."""
 
 _ROWS_AT_ONCE = 1000

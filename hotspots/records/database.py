@@ -25,7 +25,7 @@ from hotspots.records.troubles import Where, store_error
 
 POSTGRESQL = "postgresql+psycopg://"
 OLDEST_POSTGRESQL = 15
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """The versions of the tables, the newest last; one migration leads to each."""
 
 metadata = sa.MetaData()
@@ -97,7 +97,21 @@ batches = sa.Table(
     sa.Column("rejected", sa.Integer, nullable=False),
     sa.Column("file", sa.Text, nullable=False),
     sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("file_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("replaces", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("note", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.UniqueConstraint("kind", "sha256"),
+)
+
+import_parts = sa.Table(
+    "import_part",
+    metadata,
+    sa.Column("batch", sa.Integer, sa.ForeignKey("import_batch.batch"), primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),
 )
 
 # `content` is NULL where the file lies in the store's folder (SQLite).

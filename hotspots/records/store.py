@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,20 @@ from hotspots.records.database import (
     crosswalks,
     editions,
     files,
+    import_parts,
     next_number,
     no_store,
     programmes,
     settings,
 )
 from hotspots.records.log import last_of_hotspots
+from hotspots.records.staging import KeptPart, StagedBatch
+from hotspots.records.superseding import Scope, read_scope
 from hotspots.records.troubles import Where
 
 DATABASE_FILE = "records.sqlite"
 FOLDERS = ("boundaries", "crosswalks", "drawing", "incidents")
+_IMPORTS = "incidents"
 _SQLITE_URL = "sqlite:///"
 
 
@@ -70,7 +75,25 @@ class KeptCrosswalk:
 
 @dataclass(frozen=True)
 class Batch:
-    """One imported file and what became of its rows."""
+    """One imported file and what became of its rows.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of its rows: the same are not registered twice.
+    file : str
+        The file of its rows; empty if they lie in parts, or there are none.
+    file_sha256 : str
+        Of the file that was brought; empty for a batch of before this was kept.
+    replaces : str
+        What it replaces of the batches before it, as `Scope.text` writes it; empty for nothing.
+    note : str
+        What a person said about it.
+    parts : tuple of KeptPart
+        Its files and their count tables.
+    superseded_by : tuple of Scope
+        What later batches replace of its kind, as of when it was read from the store.
+    """
 
     batch: int
     kind: str
@@ -83,6 +106,11 @@ class Batch:
     rejected: int
     file: str
     simulated: bool
+    file_sha256: str = ""
+    replaces: str = ""
+    note: str = ""
+    parts: tuple[KeptPart, ...] = ()
+    superseded_by: tuple[Scope, ...] = field(default=(), compare=False, repr=False)
 
 
 class Store:
@@ -201,16 +229,8 @@ class Store:
         if not in_database:
             with self._where.writing_files():
                 _write_whole(self._files_in / folder / name, content)
-        this = sa.and_(files.c.folder == folder, files.c.name == name)
-        connection.execute(sa.delete(files).where(this))
-        connection.execute(
-            sa.insert(files).values(
-                folder=folder,
-                name=name,
-                content=content if in_database else None,
-                sha256=sha256_of(content),
-            )
-        )
+        digest = sha256_of(content)
+        _list_file(connection, folder, name, content if in_database else None, digest)
 
     def path(self, folder: str, name: str) -> Path:
         """Return where a file of the store can be read on this machine.
@@ -275,6 +295,14 @@ class Store:
                 for folder, name in sorted(named)
                 if (problem := self._problem(connection, folder, name, digests)) is not None
             ]
+
+    def batch_problems(self) -> list[StoreError]:
+        """Return what stands in the way of knowing which imported rows count."""
+        try:
+            self.batches()
+        except StoreError as error:
+            return [error]
+        return []
 
     def _problem(
         self,
@@ -445,44 +473,132 @@ class Store:
     # -- imported files
 
     def batches(self, kind: str | None = None) -> list[Batch]:
-        """Return what has been imported, oldest first."""
-        query = sa.select(batches).order_by(batches.c.batch)
-        if kind is not None:
-            query = query.where(batches.c.kind == kind)
+        """Return what has been imported, oldest first.
+
+        Raises
+        ------
+        StoreError
+            ``batch_malformed``, if what a batch replaces cannot be read.
+        """
         with self.database.reading() as connection:
-            return [Batch(**row) for row in connection.execute(query).mappings()]
+            rows = list(connection.execute(sa.select(batches).order_by(batches.c.batch)).mappings())
+            parts = _parts(connection)
+        found: list[Batch] = []
+        later: list[Scope] = []
+        for row in reversed(rows):
+            number = row["batch"]
+            by = tuple(scope for scope in later if row["kind"] in scope.kinds)
+            if kind in (None, row["kind"]):
+                found.append(Batch(**row, parts=parts.get(number, ()), superseded_by=by))
+            scope = read_scope(row["replaces"])
+            later += [] if scope is None else [scope]
+        return found[::-1]
+
+    def staging_place(self) -> Path:
+        """Return the folder in which a `BatchWriter` makes its own: the disk of the files."""
+        return self._files_in / _IMPORTS
 
     def add_batch(
-        self, batch: Batch, seen: int | None = None, *, audit: Audit | None = None
+        self,
+        batch: Batch,
+        seen: int | None = None,
+        *,
+        staged: StagedBatch | None = None,
+        audit: Audit | None = None,
+        guard: Callable[[sa.Connection], None] | None = None,
     ) -> Batch:
-        """Register an imported file; from here on its rows count.
+        """Register an imported file; from here on its rows count, and those it replaces do not.
 
         Parameters
         ----------
         seen : int, optional
-            How many batches there were when its rows were compared with the store.
+            How many batches there were when its rows were compared with the store; needed if the
+            batch replaces anything.
+        staged : StagedBatch, optional
+            Its rows, if they are not in the store yet; they say its kind, SHA-256, file and parts.
+            Once it is registered they are the store's; if it is refused they stay staged.
+        guard : callable, optional
+            Asked first in the transaction, so that nobody is disabled between the check and the
+            write.
 
         Raises
         ------
         StoreError
             If another writer has registered rows meanwhile.
         """
-        values = {key: value for key, value in vars(batch).items() if key != "batch"}
-        same = sa.and_(batches.c.kind == batch.kind, batches.c.sha256 == batch.sha256)
-        with self.database.writing() as connection:
-            there = connection.execute(sa.select(sa.func.count()).select_from(batches)).scalar()
-            twice = connection.execute(sa.select(batches.c.batch).where(same)).first() is not None
-            if twice or seen not in (None, there):
-                raise StoreError(
-                    "imported_meanwhile",
-                    f"Another file was imported meanwhile; nothing of {batch.source} was added. "
-                    "Import it again.",
-                    file=batch.source,
-                )
-            values["batch"] = next_number(connection, batches.c.batch)
-            connection.execute(sa.insert(batches).values(**values))
+        if staged is not None:
+            batch = replace(
+                batch,
+                kind=staged.kind,
+                sha256=staged.sha256,
+                file=staged.file,
+                parts=staged.parts,
+            )
+        if read_scope(batch.replaces) is not None and seen is None:
+            raise ValueError("Who replaces rows must say how many batches they had seen.")
+        with self._taking(staged) as take, self.database.writing() as connection:
+            if guard is not None:
+                guard(connection)
+            batch = _numbered(connection, batch, seen)
+            take(connection)
+            _register(connection, batch)
             _note(connection, audit)
-        return Batch(**values)
+        if staged is not None:
+            self._adopt(staged)
+        return batch
+
+    @contextmanager
+    def _taking(self, staged: StagedBatch | None) -> Iterator[Callable[[sa.Connection], None]]:
+        """Give the step that takes staged files; what was taken is removed if nothing names it."""
+        taken: list[Path] = []
+
+        def take(connection: sa.Connection) -> None:
+            if staged is None:
+                return
+            named = named_files(connection)
+            for name, digest in staged.digests.items():
+                if (_IMPORTS, name) not in named:  # the same content, so the same file
+                    self._take(connection, staged.path(name), name, digest, taken)
+            if taken:
+                _sync_folder(self._files_in / _IMPORTS)
+
+        try:
+            yield take
+        except BaseException:
+            self._remove_unnamed(taken)
+            raise
+
+    def _take(
+        self, connection: sa.Connection, path: Path, name: str, digest: str, taken: list[Path]
+    ) -> None:
+        content = None
+        if self._root is None:
+            content = path.read_bytes()
+        else:
+            target = self._files_in / _IMPORTS / name
+            taken.append(target)
+            with self._where.writing_files():
+                _link_whole(path, target)
+        _list_file(connection, _IMPORTS, name, content, digest)
+
+    def _remove_unnamed(self, taken: list[Path]) -> None:
+        """Remove files of a write that failed, unless it, or another, came to be after all."""
+        if not taken:
+            return
+        with suppress(StoreError), self.database.writing() as connection:
+            named = named_files(connection)
+            for path in taken:
+                if (_IMPORTS, path.name) not in named:
+                    path.unlink(missing_ok=True)
+
+    def _adopt(self, staged: StagedBatch) -> None:
+        """Make staged files the copies that this machine reads, where the database has them."""
+        if self._root is None:
+            for name in staged.digests:
+                with suppress(OSError):  # it can be fetched
+                    staged.path(name).replace(self._files_in / _IMPORTS / name)
+                    self._remember(_IMPORTS, name)
+        staged.close()
 
     # -- settings
 
@@ -512,9 +628,12 @@ def named_files(connection: sa.Connection) -> set[tuple[str, str]]:
         ("boundaries", editions.c.wards_file),
         ("drawing", editions.c.drawing_file),
         ("crosswalks", crosswalks.c.pairs_file),
-        ("incidents", batches.c.file),
+        (_IMPORTS, batches.c.file),
+        (_IMPORTS, import_parts.c.file),
+        (_IMPORTS, import_parts.c.counts),
     ):
-        named.update((folder, name) for name in connection.execute(sa.select(column)).scalars())
+        found = connection.execute(sa.select(column)).scalars()
+        named.update((folder, name) for name in found if name)
     return named
 
 
@@ -540,6 +659,64 @@ def file_changed(store: str, folder: str, name: str) -> StoreError:
     )
 
 
+def _parts(connection: sa.Connection) -> dict[int, tuple[KeptPart, ...]]:
+    """Return the parts of all batches that have some, by batch."""
+    query = sa.select(import_parts).order_by(import_parts.c.batch, import_parts.c.part)
+    found: dict[int, tuple[KeptPart, ...]] = {}
+    for number, *values in connection.execute(query):
+        found[number] = (*found.get(number, ()), KeptPart(*values))
+    return found
+
+
+def _numbered(connection: sa.Connection, batch: Batch, seen: int | None) -> Batch:
+    """Return a batch with its number, or refuse it if others were quicker.
+
+    Rows that were replaced may come again, so once anything was replaced the same rows are
+    another batch; that they are not there is what its writer has `seen`.
+    """
+    there = connection.execute(sa.select(sa.func.count()).select_from(batches)).scalar()
+    same = sa.and_(batches.c.kind == batch.kind, batches.c.sha256 == batch.sha256)
+    first = connection.execute(sa.select(batches.c.batch).where(same)).scalar()
+    number = next_number(connection, batches.c.batch)
+    may_come_again = seen is not None and (batch.replaces or _replaced_since(connection, first))
+    again = first is not None and not may_come_again
+    if again or seen not in (None, there):
+        raise StoreError(
+            "imported_meanwhile",
+            f"Another file was imported meanwhile; nothing of {batch.source} was added. "
+            "Import it again.",
+            file=batch.source,
+        )
+    if first is not None:
+        batch = replace(batch, sha256=sha256_of(f"{batch.sha256} {number}".encode()))
+    return replace(batch, batch=number)
+
+
+def _replaced_since(connection: sa.Connection, number: int | None) -> bool:
+    """Tell whether a batch after the one of that number replaced anything."""
+    later = batches.c.batch > (number or 0)
+    query = sa.select(batches.c.batch).where(later, batches.c.replaces != "")
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _register(connection: sa.Connection, batch: Batch) -> None:
+    values = {name: value for name, value in vars(batch).items() if name in batches.c}
+    connection.execute(sa.insert(batches).values(**values))
+    for part in batch.parts:
+        connection.execute(sa.insert(import_parts).values(batch=batch.batch, **vars(part)))
+
+
+def _list_file(
+    connection: sa.Connection, folder: str, name: str, content: bytes | None, digest: str
+) -> None:
+    """List a file in the database, with its content where it keeps that."""
+    this = sa.and_(files.c.folder == folder, files.c.name == name)
+    connection.execute(sa.delete(files).where(this))
+    connection.execute(
+        sa.insert(files).values(folder=folder, name=name, content=content, sha256=digest)
+    )
+
+
 def _note(connection: sa.Connection, audit: Audit | None) -> None:
     if audit is not None:
         append_audit(connection, audit)
@@ -559,6 +736,20 @@ def _write_whole(target: Path, content: bytes) -> None:
         with suppress(OSError):
             Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _link_whole(source: Path, target: Path) -> None:
+    """Make a file that is on the disk already stand under another name too."""
+    temporary = target.with_name(f".new-{uuid.uuid4().hex}")
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:  # a disk without links
+            _write_whole(temporary, source.read_bytes())
+        temporary.replace(target)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)  # a rename to another link of the same file is none
 
 
 def _sync_folder(folder: Path) -> None:

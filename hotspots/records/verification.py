@@ -51,7 +51,7 @@ class Verification:
     problems : tuple of StoreError
         All that was found: `broken`, anchors that are not in the log, a demonstration of which
         setting and log do not say the same, guards that are missing, files that are missing or
-        changed.
+        changed, imports that cannot be read.
     """
 
     events: int
@@ -81,7 +81,7 @@ def verify(where: Database | Store, anchors: Iterable[Anchor] = ()) -> Verificat
         found = verify_log(connection, anchors)
     if not isinstance(where, Store):
         return found
-    problems = (*found.problems, *where.file_problems())
+    problems = (*found.problems, *where.file_problems(), *where.batch_problems())
     return Verification(found.events, found.streams, found.head, found.broken, problems)
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -23,10 +24,11 @@ import sqlalchemy as sa
 from hotspots.errors import StoreError
 from hotspots.programme.status import Event, EventType, Place
 from hotspots.records import backup as backup_module
+from hotspots.records import incident_files
 from hotspots.records.audit import Audit, AuditAction, read_audit
 from hotspots.records.backup import Manifest, backup, check_backup, read_manifest, restore
 from hotspots.records.copying import TABLES
-from hotspots.records.database import files, users
+from hotspots.records.database import REVISIONS, files, users
 from hotspots.records.log import append, head, read_events
 from hotspots.records.simulation import begin_simulation
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, named_files, sha256_of
@@ -41,6 +43,20 @@ def refusal(work: Callable[[], object]) -> StoreError:
     with pytest.raises(StoreError) as refused:
         work()
     return refused.value
+
+
+def a_point() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "lon": [106.0],
+            "key": np.array([1], dtype=np.uint64),
+            "edition": ["2025-07-01"],
+            "boundaries": ["w.parquet"],
+            "ward": ["26734"],
+            "month": ["2025-10"],
+            "category": ["theft"],
+        }
+    )
 
 
 def fill(store: Store, draft: Draft, listed: Draft) -> None:
@@ -62,6 +78,12 @@ def fill(store: Store, draft: Draft, listed: Draft) -> None:
         name = store.write_file("incidents", f"{number}.parquet", content).name
         digest = sha256_of(name.encode())
         store.add_batch(Batch(0, "counts", digest, "a", NOW.isoformat(), 1, 1, 0, 0, name, True))
+    with incident_files.batch_writer(store, "incidents") as writer:
+        writer.add(a_point())
+        staged = writer.finish()
+    replaces = incident_files.Scope.of(a_point()).text()
+    of_parts = Batch(0, "", "", "b", NOW.isoformat(), 1, 1, 0, 0, "", True, "", replaces, "Tổ 3")
+    store.add_batch(of_parts, 2, staged=staged)
     store.write_file("incidents", "orphan.parquet", b"an import that failed")
     with store.database.writing() as connection:
         for name, email in (("an", "an@example.vn"), ("bình", None)):
@@ -197,7 +219,7 @@ def test_the_manifest_tells_what_the_file_holds(full: Store, tmp_path: Path) -> 
     path = tmp_path / "b.zip"
     manifest = backup(full, path, now=NOW)
     assert read_manifest(path) == check_backup(path) == manifest
-    assert (manifest.format, manifest.tables, manifest.made_at) == (1, "0001", NOW)
+    assert (manifest.format, manifest.tables, manifest.made_at) == (1, REVISIONS[-1], NOW)
     assert manifest.head == head(full.database)
     with zipfile.ZipFile(path) as archive:
         for part in manifest.parts:
@@ -538,6 +560,10 @@ def a_lie_about_sizes(parts: dict[str, bytes], manifest: Any) -> None:
         (other_text("import_batch", b'"simulated": true', b'"simulated": 1'), "backup_damaged"),
         (other_text("import_batch", b'"rows": 1', b'"rows": 4294967296'), "backup_damaged"),
         (other_text("import_batch", b'"rows": 1,', b""), "backup_damaged"),
+        (other_text("import_batch", b'\\"2025-10\\"', b"2025"), "backup_damaged"),
+        (other_text("import_part", b'"batch": 3', b'"batch": 4'), "backup_damaged"),
+        (other_text("import_part", b'"file": "incidents', b'"file": "x'), "backup_damaged"),
+        (other_text("import_part", b'"counts": "cells', b'"counts": "x'), "backup_damaged"),
         (other_text("user", b'"role": "planner"', b'"role": null'), "backup_damaged"),
         (other_text("user", b'"role": "planner"', b'"role": "\\ud800"'), "backup_damaged"),
         (other_text("user", '"name": "bình"'.encode(), b'"name": "an"'), "backup_damaged"),

@@ -7,11 +7,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from hotspots.errors import StoreError
 from hotspots.programme.status import Event
+from hotspots.records import incident_files
 from hotspots.records.audit import Audit, AuditAction, read_audit
 from hotspots.records.copying import TABLES, copy_store
 from hotspots.records.database import files, metadata, users
@@ -21,6 +24,20 @@ from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_
 from hotspots.records.verification import verify
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+def points() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "lon": [106.0, 106.1],
+            "key": np.array([1, 2], dtype=np.uint64),
+            "edition": "2025-07-01",
+            "boundaries": "w.parquet",
+            "ward": "26734",
+            "month": ["2025-10", "2026-01"],
+            "category": "theft",
+        }
+    )
 
 
 @pytest.fixture
@@ -38,6 +55,11 @@ def full(store: Store, written: object) -> Store:
         name = store.write_file("incidents", f"{number}.parquet", bytes(2**20) + b"rows").name
         digest = sha256_of(name.encode())
         store.add_batch(Batch(0, "counts", digest, "a", NOW.isoformat(), 1, 1, 0, 0, name, True))
+    with incident_files.batch_writer(store, "incidents") as writer:
+        writer.add(points())
+        staged = writer.finish()
+    in_parts = Batch(0, "", "", "b", NOW.isoformat(), 2, 2, 0, 0, "", True, "f" * 64, "", "Tổ 3")
+    store.add_batch(in_parts, staged=staged)
     store.write_file("incidents", "orphan.parquet", b"an import that failed")
     with store.database.writing() as connection:
         connection.execute(
@@ -86,18 +108,22 @@ def test_every_table_and_every_file_arrives_and_the_chain_is_the_same(
     assert all(content(target).values())
     assert read_events(target.database) == read_events(full.database)
     assert read_audit(target.database) == read_audit(full.database)
-    for kept, arrived in zip(full.batches(), target.batches(), strict=True):
+    *before_parts, in_parts = full.batches()
+    assert target.batches() == [*before_parts, in_parts]
+    names_kept = [batch.file for batch in before_parts]
+    names_kept += [name for part in in_parts.parts for name in (part.file, part.counts)]
+    for kept in names_kept:
         assert (
-            target.path("incidents", arrived.file).read_bytes()
-            == full.path("incidents", kept.file).read_bytes()
+            target.path("incidents", kept).read_bytes() == full.path("incidents", kept).read_bytes()
         )
+    assert incident_files.read_batch(target, in_parts)["key"].tolist() == [1, 2]
     assert target.editions()[0].wards_file.read_bytes() == b"wards"
     assert target.editions()[0].drawing_file.read_bytes() == b"drawing"
     assert target.crosswalks()[0].pairs_file.read_bytes() == b"pairs"
     with target.database.reading() as connection:
         names = set(connection.execute(sa.select(files.c.name)).scalars())
     assert "orphan.parquet" not in names
-    assert len(names) == 6
+    assert len(names) == 10
 
 
 def test_a_copy_is_a_store_to_go_on_with(
@@ -110,7 +136,7 @@ def test_a_copy_is_a_store_to_go_on_with(
         target.add_batch(
             Batch(0, "counts", "f" * 64, "a", NOW.isoformat(), 1, 1, 0, 0, "0.parquet", True)
         ).batch
-        == 4
+        == 5
     )
     assert target.programme_text() == "new"
     assert verify(target).ok

@@ -346,10 +346,10 @@ def test_an_older_store_is_migrated_only_when_asked(
     Store(store_location, create=True).close()
 
     def upgrade(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9000'")
         connection.exec_driver_sql("INSERT INTO setting VALUES ('migrated', 'yes')")
 
-    monkeypatch.setattr(database_module, "REVISIONS", (*REVISIONS, "0002"))
+    monkeypatch.setattr(database_module, "REVISIONS", (*REVISIONS, "9000"))
     monkeypatch.setattr(database_module, "_upgrade", upgrade)
     refused = refusal(lambda: Store(store_location))
     assert refused.reason == "store_needs_migration"
