@@ -1,59 +1,58 @@
 """Raw rows of incidents or monthly counts -> rows we can use + rows we cannot, with the reason.
 
-Nothing is guessed: a date is ISO (2025-10-20, 2025-10) or Vietnamese (20/10/2025, 10/2025), a
-category is one of the programme's or named in the mapping, and every row that is left out comes
-back with its number in the file and its reason.
+Nothing is guessed: without a mapping a date is ISO (2025-10-20, 2025-10) or Vietnamese
+(20/10/2025, 10/2025) and a count has digits only; with one, cells are read as it says. A category
+is one of the programme's or named in the mapping, and every row that is left out comes back with
+its number in the file and its reason.
+
+A long file is cleaned in pieces: a `KeyMaker` or a `CellsSeen` given to each call carries from one
+piece to the next what the rows have said before.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from hotspots.errors import IntakeError
+from hotspots.measures.cells import (
+    as_text,
+    once_per_value,
+    read_counts,
+    read_dates,
+    tidy,
+    total_rows,
+)
+from hotspots.measures.file_kinds import FileKind, source_of
+from hotspots.measures.mapping import (
+    KNOWN_NAMES,
+    ColumnMapping,
+    category_codes,
+    columns_of,
+    read_mapping,
+    require,
+    same_word,
+    ward_words,
+)
 from hotspots.programme.plan import Programme
 
-KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "lon": ("lon", "lng", "long", "longitude", "kinh_do", "kinh độ", "x"),
-    "lat": ("lat", "latitude", "vi_do", "vĩ độ", "y"),
-    "ward": ("ward", "ward_code", "code", "ma_phuong", "mã phường", "ma_xa", "mã xã"),
-    "date": ("date", "day", "month", "ngay", "ngày", "thang", "tháng"),
-    "category": ("category", "type", "loai", "loại", "nhom", "nhóm"),
-    "count": ("count", "n", "so_vu", "số vụ"),
-    "month": ("month", "thang", "tháng", "date"),
-    "edition": ("edition", "ranh_gioi", "ranh giới"),
-}
-"""Column names read without a mapping, the first that is there wins."""
+__all__ = [
+    "KNOWN_NAMES",
+    "CellsSeen",
+    "CleanedIncidents",
+    "ColumnMapping",
+    "KeyMaker",
+    "Reasons",
+    "clean_counts",
+    "clean_incidents",
+    "keys_on_edition",
+    "read_mapping",
+]
 
-_FORMS = (
-    re.compile(r"(?P<y>\d{4})-(?P<m>\d{2})(?:-(?P<d>\d{2})(?:[T ].*)?)?\Z"),
-    re.compile(r"(?:(?P<d>\d{1,2})/)?(?P<m>\d{1,2})/(?P<y>\d{4})\Z"),
-)
-_EARLIEST_YEAR = 1990
 _WHOLE_NUMBER = r"[0-9]{1,9}(?:\.0)?"
-
-
-@dataclass(frozen=True)
-class ColumnMapping:
-    """Which column holds what, and what the file's categories are called in the programme.
-
-    Read from TOML::
-
-        [columns]
-        date = "month"
-        [categories]
-        "Anti-social behaviour" = "public_disorder"
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    categories: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,12 @@ class CleanedIncidents:
     ----------
     accepted : DataFrame
         `row` (number in the file, the first row of data is 1), `lon`, `lat` (degrees, NaN when
-        the file gives a ward), `ward` (code as text, missing when the file gives a point), `day`
+        the row gives a ward), `ward` (code as text, missing when the row gives a point), `day`
         (text 2025-10-20, or 2025-10 when only the month is known), `month` (text 2025-10),
         `category` (code of the programme), `edition` (ISO day of the boundary edition that the
         file says the ward code belongs to; empty when it says nothing), `key` (uint64 of what the
-        file says of the incident, and of how often it said so before).
+        file says of the incident, and of how often it said so before). Where the file has such a
+        column also `source` ("citizen", "police", or "" for not known).
     rejected : DataFrame
         `row`, `reason` (code), `value` (what was given).
     """
@@ -77,41 +77,72 @@ class CleanedIncidents:
     rejected: pd.DataFrame
 
 
-def read_mapping(text: str, programme: Programme) -> ColumnMapping:
-    """Read a mapping file and check it against the programme.
+class KeyMaker:
+    """Makes the content keys of a file's rows, also when they come in pieces.
 
-    Raises
-    ------
-    IntakeError
-        If it is not TOML, or sends a category to one the programme does not know.
+    Published points are snapped to a grid, so equal rows are separate incidents: the second of
+    two equal rows gets another key than the first, and the same file gets the same keys again, in
+    pieces of any size. It remembers 12 bytes for every different row.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise IntakeError(
-            "mapping_not_toml", f"The mapping is not TOML: {error}.", problem=str(error)
-        ) from error
-    columns, categories = data.get("columns", {}), data.get("categories", {})
-    if not isinstance(columns, dict) or not isinstance(categories, dict):
-        problem = "[columns] and [categories] must be tables"
-        raise IntakeError("mapping_not_toml", f"The mapping: {problem}.", problem=problem)
-    unknown = sorted(set(map(str, categories.values())) - set(programme.categories))
-    unknown_columns = sorted(set(columns) - set(KNOWN_NAMES))
-    if unknown or unknown_columns:
-        raise IntakeError(
-            "mapping_invalid",
-            f"The mapping names {unknown + unknown_columns}; allowed are the columns "
-            f"{sorted(KNOWN_NAMES)} and the programme's categories "
-            f"{sorted(programme.categories)}.",
-            given=unknown + unknown_columns,
-            columns=sorted(KNOWN_NAMES),
-            categories=sorted(programme.categories),
-        )
-    return ColumnMapping({str(k): str(v) for k, v in columns.items()}, dict(categories))
+
+    def __init__(self) -> None:
+        self._seen = np.empty(0, dtype=np.uint64)
+        self._times = np.empty(0, dtype=np.uint32)
+
+    def keys(self, contents: pd.Series) -> np.ndarray:
+        """Return one key a row.
+
+        Parameters
+        ----------
+        contents : Series of uint64
+            What each row says, as a number.
+        """
+        before = self._times_before(contents.to_numpy(dtype=np.uint64))
+        occurrence = contents.groupby(contents).cumcount() + before
+        both = pd.DataFrame({"content": contents, "occurrence": occurrence.astype(np.int64)})
+        keys: np.ndarray = pd.util.hash_pandas_object(both, index=False).to_numpy()
+        return keys
+
+    def _times_before(self, contents: np.ndarray) -> np.ndarray:
+        """Return how often each content came in earlier pieces, and count these in."""
+        if not len(contents):
+            return np.zeros(0, dtype=np.int64)
+        new, inverse, times = np.unique(contents, return_inverse=True, return_counts=True)
+        at = np.searchsorted(self._seen, new)
+        there = at < len(self._seen)
+        there[there] = self._seen[at[there]] == new[there]
+        before = np.zeros(len(new), dtype=np.int64)
+        before[there] = self._times[at[there]]
+        self._times[at[there]] += times[there].astype(np.uint32)
+        self._seen = np.insert(self._seen, at[~there], new[~there])
+        self._times = np.insert(self._times, at[~there], times[~there].astype(np.uint32))
+        found: np.ndarray = before[inverse]
+        return found
+
+
+class CellsSeen:
+    """Remembers which cells of a table (ward, month, category) a file has given so far."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def again(self, cells: Iterable[str], good: np.ndarray) -> np.ndarray:
+        """Return which of the good rows give a cell that an earlier good row has given."""
+        again = np.zeros(len(good), dtype=bool)
+        for at, cell in enumerate(cells):
+            if good[at]:
+                again[at] = cell in self._seen
+                self._seen.add(cell)
+        return again
 
 
 def clean_incidents(
-    raw: pd.DataFrame, programme: Programme, *, today: date, mapping: ColumnMapping | None = None
+    raw: pd.DataFrame,
+    programme: Programme,
+    *,
+    today: date,
+    mapping: ColumnMapping | None = None,
+    keys: KeyMaker | None = None,
 ) -> CleanedIncidents:
     """Check every raw incident row: accept it, or say why not.
 
@@ -119,14 +150,16 @@ def clean_incidents(
     ----------
     raw : DataFrame
         One row an incident: a point (`lon`, `lat`, in degrees) or a ward code, a date or month,
-        a category. Other columns are ignored and not kept. The index is the row's number in the
-        file.
+        a category. A row without coordinates may name a ward instead. Other columns are ignored
+        and not kept. The index is the row's number in the file.
     programme : Programme
         Knows the categories.
     today : date
         Later dates are refused.
     mapping : ColumnMapping, optional
-        For columns and categories of other names.
+        For columns and categories of other names, and cells written otherwise.
+    keys : KeyMaker, optional
+        The same for every piece of a file that comes in pieces.
 
     Returns
     -------
@@ -139,71 +172,102 @@ def clean_incidents(
         If a needed column is missing; the message lists the columns there are.
     """
     mapping = mapping or ColumnMapping()
-    column_of = _columns(raw, mapping)
-    _require(raw, column_of, ("date", "category"))
-    by_point = "lon" in column_of and "lat" in column_of
-    if not by_point:
-        _require(raw, column_of, ("ward",))
-    table, reasons = _dated_and_named(raw, column_of, programme, mapping, today, "date")
-    if by_point:
-        table["lon"], table["lat"] = (
-            pd.to_numeric(raw[column_of[axis]], errors="coerce").to_numpy(float)
-            for axis in ("lon", "lat")
-        )
-        table["ward"] = None
-        bad = ~np.isfinite(table["lon"]) | ~np.isfinite(table["lat"])
-        reasons.add(bad, "not_a_coordinate", _joined(raw, column_of["lon"], column_of["lat"]))
-    else:
-        table["lon"] = table["lat"] = np.nan
-        table["ward"] = _text(raw[column_of["ward"]]).to_numpy()
-        reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
-    table["named"] = _once_per_value(_text(raw[column_of["category"]]), _key).to_numpy()
+    column_of = columns_of(FileKind.INCIDENTS, raw.columns, mapping)
+    require(FileKind.INCIDENTS, raw, column_of)
+    reasons = Reasons(raw, column_of, ("ward", "date", "category"))
+    table = _dated_and_named(raw, column_of, programme, mapping, today, "date", reasons)
+    by_point = _read_points(table, raw, column_of, mapping, reasons)
+    wards = _wards(raw, column_of, mapping)
+    reasons.add(~by_point & wards.eq("").to_numpy(), "ward_missing", wards)
+    table["ward"] = wards.mask(by_point, None).to_numpy(dtype=object)
+    _read_edition(table, raw, column_of, mapping, reasons, ~by_point)
+    _read_source(table, raw, column_of, mapping, reasons)
+    table["named"] = once_per_value(as_text(raw[column_of["category"]]), same_word).to_numpy()
     accepted, rejected = reasons.split(table)
-    accepted["key"] = _content_keys(accepted[["lon", "lat", "ward", "day", "named"]])
-    return CleanedIncidents(accepted.drop(columns="named"), rejected)
+    accepted["key"] = (keys or KeyMaker()).keys(_contents(accepted))
+    return CleanedIncidents(
+        accepted.drop(columns=["named", "source_named"], errors="ignore"), rejected
+    )
 
 
 def clean_counts(
-    raw: pd.DataFrame, programme: Programme, *, today: date, mapping: ColumnMapping | None = None
+    raw: pd.DataFrame,
+    programme: Programme,
+    *,
+    today: date,
+    mapping: ColumnMapping | None = None,
+    seen: CellsSeen | None = None,
 ) -> CleanedIncidents:
     """Split raw monthly counts (ward, month, category, count) like `clean_incidents`.
+
+    Parameters
+    ----------
+    seen : CellsSeen, optional
+        The same for every piece of a file that comes in pieces.
 
     Returns
     -------
     CleanedIncidents
-        `accepted` has `row`, `ward`, `month`, `category`, `count` (int), `edition` (see there); a
-        cell given twice in the file is rejected the second time.
+        `accepted` has `row`, `ward`, `month`, `category`, `count` (int), `edition` (see there),
+        `source` where the file has one; a cell given twice in the file is rejected the second
+        time. Cases that people reported and those that police found are two cells.
     """
     mapping = mapping or ColumnMapping()
-    column_of = _columns(raw, mapping)
-    _require(raw, column_of, ("ward", "month", "category", "count"))
-    table, reasons = _dated_and_named(raw, column_of, programme, mapping, today, "month")
-    table["ward"] = _text(raw[column_of["ward"]]).to_numpy()
+    column_of = columns_of(FileKind.COUNTS, raw.columns, mapping)
+    require(FileKind.COUNTS, raw, column_of)
+    reasons = Reasons(raw, column_of, ("ward", "month", "category"))
+    table = _dated_and_named(raw, column_of, programme, mapping, today, "month", reasons)
+    _read_edition(table, raw, column_of, mapping, reasons, np.ones(len(raw), dtype=bool))
+    table["ward"] = _wards(raw, column_of, mapping).to_numpy()
     reasons.add(table["ward"].eq(""), "ward_missing", table["ward"])
-    given = _text(raw[column_of["count"]])
-    # "12.000" is twelve thousand to a Vietnamese reader and twelve to a program: not guessed.
-    whole = given.str.fullmatch(_WHOLE_NUMBER).astype(bool)
-    reasons.add(~whole, "not_a_count", given)
-    table["count"] = pd.to_numeric(given.where(whole, "0")).astype(np.int64).to_numpy()
+    _read_source(table, raw, column_of, mapping, reasons)
+    table["count"] = _read_counts(as_text(raw[column_of["count"]]), mapping, reasons)
     cells = table["ward"] + " " + table["month"] + " " + table["category"]
-    cells = cells + (" " + table["edition"]).where(table["edition"].ne(""), "")
-    again = cells.where(reasons.none, None).duplicated() & reasons.none
+    for more in ("edition", "source"):
+        if more in table:
+            cells = cells + (" " + table[more]).where(table[more].ne(""), "")
+    again = (seen or CellsSeen()).again(cells, reasons.none)
     reasons.add(again, "cell_given_twice", cells)
     accepted, rejected = reasons.split(table)
-    return CleanedIncidents(accepted.drop(columns="day"), rejected)
+    return CleanedIncidents(
+        accepted.drop(columns=["day", "source_named"], errors="ignore"), rejected
+    )
 
 
-class _Reasons:
-    """The first reason found against each row, and the value it speaks of."""
+class Reasons:
+    """The first reason found against each row, and the value it speaks of.
 
-    def __init__(self, rows: int) -> None:
-        self._codes = np.full(rows, "", dtype=object)
-        self._values = np.full(rows, "", dtype=object)
+    Parameters
+    ----------
+    raw : DataFrame
+    column_of : Mapping
+        The column of every role.
+    said_in : tuple of str
+        Roles in which a word such as "Tổng cộng" makes a row a total of others. In a row that
+        cannot be used it may stand in any column.
+    """
+
+    def __init__(
+        self, raw: pd.DataFrame, column_of: Mapping[str, str], said_in: tuple[str, ...] = ()
+    ) -> None:
+        self._raw = raw
+        self._codes = np.full(len(raw), "", dtype=object)
+        self._values = np.full(len(raw), "", dtype=object)
+        for role in said_in:
+            if role in column_of and len(raw):
+                column = raw[column_of[role]]
+                self.add(total_rows([column]), "total_row", as_text(column))
 
     def add(self, bad: pd.Series | np.ndarray, code: str, values: pd.Series) -> None:
+        """Set a reason against the bad rows that have none yet."""
         new = np.asarray(bad, dtype=bool) & (self._codes == "")
         self._codes[new] = code
         self._values[new] = values.to_numpy(dtype=object)[new]
+
+    def add_all(self, problems: pd.Series, values: pd.Series) -> None:
+        """Set the reasons that a reader of `hotspots.measures.cells` has found, row by row."""
+        for code in problems[problems.ne("")].unique():
+            self.add(problems.eq(code), str(code), values)
 
     @property
     def none(self) -> np.ndarray:
@@ -212,6 +276,8 @@ class _Reasons:
         return nothing
 
     def split(self, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the rows without a reason, and the others with theirs."""
+        self._find_totals()
         good = self._codes == ""
         rejected = pd.DataFrame(
             {
@@ -222,6 +288,18 @@ class _Reasons:
         )
         return table[good].reset_index(drop=True), rejected
 
+    def _find_totals(self) -> None:
+        """Say of rows that cannot be used that they are totals, whatever column says so."""
+        bad = np.flatnonzero((self._codes != "") & (self._codes != "total_row"))
+        if not len(bad):
+            return
+        rows = self._raw.iloc[bad]
+        for at in range(rows.shape[1]):
+            column = as_text(rows.iloc[:, at])
+            here = total_rows([column])
+            self._codes[bad[here]] = "total_row"
+            self._values[bad[here]] = column.to_numpy(dtype=object)[here]
+
 
 def _dated_and_named(
     raw: pd.DataFrame,
@@ -230,109 +308,129 @@ def _dated_and_named(
     mapping: ColumnMapping,
     today: date,
     date_column: str,
-) -> tuple[pd.DataFrame, _Reasons]:
-    """Start a table with row number, day, month and category, and the reasons so far."""
-    reasons = _Reasons(len(raw))
+    reasons: Reasons,
+) -> pd.DataFrame:
+    """Start a table with row number, day, month and category."""
     table = pd.DataFrame({"row": raw.index.to_numpy()})
-    given = _text(raw[column_of[date_column]])
-    days = _once_per_value(given, lambda text: _read_day(text, today))
-    problems = days.map(lambda answer: answer[1])
+    given = as_text(raw[column_of[date_column]])
+    days, problems = read_dates(given, mapping.date_order, today=today)
     for code in ("date_not_read", "date_out_of_range", "date_in_future"):
         reasons.add(problems.eq(code), code, given)
-    table["day"] = days.map(lambda answer: answer[0]).to_numpy()
+    table["day"] = days.to_numpy()
     table["month"] = table["day"].str[:7]
-    named = _text(raw[column_of["category"]])
-    code_of = _category_codes(programme, mapping)
-    table["category"] = _once_per_value(named, lambda text: code_of.get(_key(text), "")).to_numpy()
+    named = as_text(raw[column_of["category"]])
+    code_of = category_codes(programme, mapping)
+    found = once_per_value(named, lambda text: code_of.get(same_word(text), ""))
+    table["category"] = found.to_numpy()
     reasons.add(table["category"].eq(""), "unknown_category", named)
-    _read_edition(table, raw, column_of, reasons)
-    return table, reasons
+    table["edition"] = ""
+    return table
+
+
+def _read_points(
+    table: pd.DataFrame,
+    raw: pd.DataFrame,
+    column_of: Mapping[str, str],
+    mapping: ColumnMapping,
+    reasons: Reasons,
+) -> np.ndarray:
+    """Add the coordinates; return which rows are points: all that do not name a ward instead."""
+    table["lon"] = table["lat"] = np.nan
+    if not {"lon", "lat"} <= set(column_of):
+        return np.zeros(len(raw), dtype=bool)
+    for axis in ("lon", "lat"):
+        column = raw[column_of[axis]]
+        if mapping.numbers.get(axis) == "vi":
+            column = as_text(column).str.replace(",", ".", n=1, regex=False)
+        table[axis] = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    given = as_text(raw[column_of["lon"]]) + " " + as_text(raw[column_of["lat"]])
+    by_point = np.ones(len(raw), dtype=bool)
+    if "ward" in column_of:
+        by_point = ~(given.eq(" ") & as_text(raw[column_of["ward"]]).ne("")).to_numpy()
+    bad = ~np.isfinite(table["lon"]) | ~np.isfinite(table["lat"])
+    reasons.add(bad & by_point, "not_a_coordinate", given)
+    return by_point
+
+
+def _wards(raw: pd.DataFrame, column_of: Mapping[str, str], mapping: ColumnMapping) -> pd.Series:
+    """Return the ward codes as the rows give them, or as the mapping says of their words."""
+    if "ward" not in column_of:
+        return pd.Series("", index=range(len(raw)), dtype=object)
+    given = as_text(raw[column_of["ward"]])
+    words = ward_words(mapping)
+    if not words:
+        return given
+    return once_per_value(given, lambda text: words.get(same_word(tidy(text)), text))
 
 
 def _read_edition(
-    table: pd.DataFrame, raw: pd.DataFrame, column_of: Mapping[str, str], reasons: _Reasons
+    table: pd.DataFrame,
+    raw: pd.DataFrame,
+    column_of: Mapping[str, str],
+    mapping: ColumnMapping,
+    reasons: Reasons,
+    by_ward: np.ndarray,
 ) -> None:
-    """Add the boundary edition that a row says its ward code belongs to."""
-    table["edition"] = ""
-    if "edition" not in column_of or {"lon", "lat"} <= set(column_of):  # a point needs none
+    """Add the boundary edition that a row says its ward code belongs to; a point needs none."""
+    if "edition" not in column_of:
+        table["edition"] = np.where(by_ward, mapping.edition, "").astype(object)
         return
-    stated = _text(raw[column_of["edition"]])
-    days = _once_per_value(stated, lambda text: _read_day(text, date.max)[0] if text else "")
-    unread = stated.ne("") & days.map(len).ne(len("2025-07-01"))
+    stated = as_text(raw[column_of["edition"]]).where(by_ward, "")
+    days = read_editions(stated, mapping)
+    unread = stated.ne("") & days.eq("")
     reasons.add(unread, "edition_not_read", stated)
-    table["edition"] = np.where(unread, "", days.to_numpy()).astype(object)
+    table["edition"] = days.mask(stated.eq("") & by_ward, mapping.edition).to_numpy(object)
 
 
-def _columns(raw: pd.DataFrame, mapping: ColumnMapping) -> dict[str, str]:
-    present = {str(name).strip().casefold(): str(name) for name in reversed(list(raw.columns))}
-    found = {}
-    for role, names in KNOWN_NAMES.items():
-        wanted = (mapping.columns[role],) if role in mapping.columns else names
-        for name in wanted:
-            if name.casefold() in present:
-                found[role] = present[name.casefold()]
-                break
-    return found
+def read_editions(stated: pd.Series, mapping: ColumnMapping) -> pd.Series:
+    """Return the boundary editions of a column as ISO days, "" where there is no full day."""
+    days, _ = read_dates(stated, today=date.max)
+    if mapping.date_order:
+        # 01/07/2025 beside days in ISO or Excel's numbers is still 1 July; beside 10/20/2025 not.
+        ordered, _ = read_dates(stated, mapping.date_order, today=date.max)
+        days = ordered if mapping.date_order == "mdy" else ordered.where(ordered.ne(""), days)
+    return days.where(days.map(len).eq(len("2025-07-01")), "")
 
 
-def _require(raw: pd.DataFrame, column_of: Mapping[str, str], roles: tuple[str, ...]) -> None:
-    missing = [role for role in roles if role not in column_of]
-    if missing:
-        there = [str(name) for name in raw.columns]
-        raise IntakeError(
-            "columns_missing",
-            f"No column for {missing}; the file has {there}. Rename them, or name them in a "
-            "mapping file under [columns].",
-            missing=missing,
-            columns=there,
-        )
+def _read_source(
+    table: pd.DataFrame,
+    raw: pd.DataFrame,
+    column_of: Mapping[str, str],
+    mapping: ColumnMapping,
+    reasons: Reasons,
+) -> None:
+    """Add who made it known, where the file has such a column.
+
+    A column that is only called so, and that no mapping names, may speak of something else: its
+    words then mean nothing, and are no reason against a row.
+    """
+    if "source" not in column_of:
+        return
+    named = as_text(raw[column_of["source"]])
+    known = {same_word(word): source for word, source in mapping.sources.items()}
+    table["source"] = once_per_value(
+        named, lambda word: known.get(same_word(word), source_of(word))
+    ).to_numpy()
+    table["source_named"] = once_per_value(named, same_word).to_numpy()
+    if "source" in mapping.columns:
+        said = named.ne("") & ~table["source_named"].isin(list(known)).to_numpy()
+        reasons.add(said & table["source"].eq(""), "unknown_source", named)
+    else:
+        table.loc[table["source"].eq(""), "source_named"] = ""
 
 
-def _text(column: pd.Series) -> pd.Series:
-    """Return a column as trimmed text, with nothing for a missing value."""
-    return column.astype("string").fillna("").str.strip().reset_index(drop=True).astype(object)
-
-
-def _joined(raw: pd.DataFrame, first: str, second: str) -> pd.Series:
-    return _text(raw[first]) + " " + _text(raw[second])
-
-
-def _once_per_value(column: pd.Series, read: Callable[[str], object]) -> pd.Series:
-    """Apply a reader to each different value once: files repeat a few hundred values."""
-    codes, values = pd.factorize(column)
-    answers = np.empty(len(values), dtype=object)
-    answers[:] = [read(str(value)) for value in values]
-    return pd.Series(answers[codes] if len(values) else answers, dtype=object)
-
-
-def _read_day(text: str, today: date) -> tuple[str, str]:
-    """Return the day (or month) in ISO form and the reason against it, if there is one."""
-    match = next((found for form in _FORMS if (found := form.match(text))), None)
-    if match is None:
-        return "", "date_not_read"
-    year, month, day = int(match["y"]), int(match["m"]), match["d"]
-    try:
-        earliest = date(year, month, int(day) if day else 1)
-    except ValueError:
-        return "", "date_not_read"
-    if year < _EARLIEST_YEAR:
-        return "", "date_out_of_range"
-    if earliest > today:
-        return "", "date_in_future"
-    return (earliest.isoformat() if day else f"{year:04d}-{month:02d}"), ""
-
-
-def _category_codes(programme: Programme, mapping: ColumnMapping) -> dict[str, str]:
-    codes: dict[str, str] = {}
-    for code, category in programme.categories.items():
-        for name in (code, category.label.vi, category.label.en):
-            codes.setdefault(_key(name), code)
-    codes.update({_key(name): code for name, code in mapping.categories.items()})
-    return codes
-
-
-def _key(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+def _read_counts(given: pd.Series, mapping: ColumnMapping, reasons: Reasons) -> np.ndarray:
+    style = mapping.numbers.get("count", "")
+    if style:
+        counts, problems = read_counts(given, style)
+        reasons.add_all(problems, given)
+        found: np.ndarray = counts.to_numpy()
+        return found
+    # "12.000" is twelve thousand to a Vietnamese reader and twelve to a program: not guessed.
+    whole = given.str.fullmatch(_WHOLE_NUMBER).astype(bool)
+    reasons.add(~whole, "not_a_count", given)
+    digits: np.ndarray = pd.to_numeric(given.where(whole, "0")).astype(np.int64).to_numpy()
+    return digits
 
 
 def keys_on_edition(keys: pd.Series[int], editions: pd.Series[str]) -> np.ndarray:
@@ -350,18 +448,24 @@ def keys_on_edition(keys: pd.Series[int], editions: pd.Series[str]) -> np.ndarra
     return found
 
 
-def _content_keys(content: pd.DataFrame) -> np.ndarray:
-    """Return one number a row, from what it says and how often the file said it before.
+def _contents(accepted: pd.DataFrame) -> pd.Series:
+    """Return a number for what each row says, in the file's words.
 
-    Published points are snapped to a grid, so equal rows are separate incidents; the second of
-    two equal rows gets another key than the first, and the same file gets the same keys again,
-    also when its categories are mapped otherwise than before.
+    So a file keeps its keys when its categories are mapped otherwise than before; and a row that
+    says nothing of its source is the same as in a file without that column.
     """
-    plain = content.assign(
-        lon=content["lon"].round(7), lat=content["lat"].round(7), ward=content["ward"].fillna("")
+    plain = pd.DataFrame(
+        {
+            "lon": accepted["lon"].round(7),
+            "lat": accepted["lat"].round(7),
+            "ward": accepted["ward"].fillna(""),
+            "day": accepted["day"],
+            "named": accepted["named"],
+        }
     )
-    first = pd.util.hash_pandas_object(plain, index=False)
-    occurrence = first.groupby(first).cumcount()
-    both = pd.DataFrame({"content": first, "occurrence": occurrence})
-    keys: np.ndarray = pd.util.hash_pandas_object(both, index=False).to_numpy()
-    return keys
+    contents = pd.util.hash_pandas_object(plain, index=False)
+    if "source_named" not in accepted:
+        return contents
+    sourced = pd.DataFrame({"content": contents, "source": accepted["source_named"]})
+    both = pd.util.hash_pandas_object(sourced, index=False)
+    return contents.where(accepted["source_named"].eq(""), both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from datetime import date
@@ -13,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotspots.errors import IntakeError
+from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.incidents import (
+    CellsSeen,
     CleanedIncidents,
     ColumnMapping,
+    KeyMaker,
     clean_counts,
     clean_incidents,
     read_mapping,
@@ -287,6 +291,167 @@ def test_rows_left_out_do_not_change_the_keys_of_the_others(clean: Any) -> None:
     assert keys(clean(one)) == keys(clean(points(date=["2025-10-20", "2025-10-20"])))
 
 
+@given(
+    rows=st.lists(st.sampled_from(["2025-10-20", "2025-10-21", "?"]), max_size=20),
+    cuts=st.lists(st.integers(0, 20), max_size=4),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_keys_of_a_file_do_not_depend_on_the_pieces_it_comes_in(
+    programme: Programme, rows: list[str], cuts: list[int]
+) -> None:
+    raw = points(date=rows).head(len(rows))
+    whole = clean_incidents(raw, programme, today=TODAY)
+    maker, borders = KeyMaker(), [0, *sorted(cuts), 20]
+    pieces = [
+        clean_incidents(raw.iloc[start:end], programme, today=TODAY, keys=maker)
+        for start, end in itertools.pairwise(borders)
+    ]
+    assert [key for piece in pieces for key in keys(piece)] == keys(whole)
+
+
+def test_a_key_stays_what_it_was_in_the_stores_that_there_are(clean: Any) -> None:
+    """Numbers of version 0.1.0: with others a file imported then would be imported again."""
+    assert keys(clean(points(date=["2025-10-20", "2025-10-20"]))) == [
+        12402899501971492959,
+        2086112281858470050,
+    ]
+    by_ward = points().drop(columns=["lon", "lat"]).assign(ward="26740")
+    assert keys(clean(by_ward)) == [15357834765492170754]
+
+
+# -- places by row
+
+
+def test_a_row_without_coordinates_may_name_its_ward(clean: Any) -> None:
+    raw = points(lon=["106.7", "", "", "106.7"], lat=["10.7", "", "", ""])
+    cleaned = clean(raw.assign(ward=["26740", "26743", "", "26743"], edition="2025-07-01"))
+    assert list(cleaned.accepted["row"]) == [1, 2]
+    assert cleaned.accepted["ward"].isna().tolist() == [True, False]
+    assert list(cleaned.accepted["edition"]) == ["", "2025-07-01"]
+    assert list(cleaned.rejected["reason"]) == ["not_a_coordinate"] * 2
+
+
+def test_the_mapping_says_which_ward_a_word_is(clean: Any) -> None:
+    raw = points(date=["2025-10-20"] * 2).drop(columns=["lon", "lat"])
+    mapping = ColumnMapping(wards={"P. Bến Thành": "26743"}, edition="2025-07-01")
+    accepted = clean(raw.assign(ward=["p. bến  thành", "26740"]), mapping).accepted
+    assert list(accepted["ward"]) == ["26743", "26740"]
+    assert list(accepted["edition"]) == ["2025-07-01"] * 2
+
+
+def test_the_edition_of_a_row_comes_before_that_of_the_file(clean_monthly: Any) -> None:
+    raw = counts(ward=["1", "2"]).assign(edition=["01/01/2025", ""])
+    accepted = clean_monthly(raw, ColumnMapping(edition="2025-07-01")).accepted
+    assert list(accepted["edition"]) == ["2025-01-01", "2025-07-01"]
+
+
+def test_the_edition_is_read_beside_days_in_numbers_of_excel(clean_monthly: Any) -> None:
+    raw = counts(month=["45950"] * 3).assign(edition=["01/07/2025", "45839", "2025-07-01"])
+    accepted = clean_monthly(raw, ColumnMapping(date_order="serial")).accepted
+    assert list(accepted["edition"]) == ["2025-07-01"] * 3
+    assert list(accepted["month"]) == ["2025-10"] * 3
+
+
+# -- what the mapping says of the cells
+
+
+@pytest.mark.parametrize(
+    ("order", "cell", "day"),
+    [
+        ("mdy", "10/20/2025", "2025-10-20"),
+        ("serial", "45950", "2025-10-20"),
+        ("dmy", "20.10.2025 08:30", "2025-10-20"),
+        ("ymd", "2025/10/20", "2025-10-20"),
+    ],
+)
+def test_days_are_read_in_the_order_that_the_mapping_says(
+    clean: Any, order: str, cell: str, day: str
+) -> None:
+    assert list(clean(points(date=[cell]), ColumnMapping(date_order=order)).accepted["day"]) == [
+        day
+    ]
+    assert list(clean(points(date=[cell])).rejected["reason"]) == ["date_not_read"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("-1", "count_negative"),
+        ("2,5", "count_fractional"),
+        ("", "count_missing"),
+        ("2.000.000", "count_too_large"),
+        ("nhiều", "not_a_count"),
+    ],
+)
+def test_a_count_in_the_style_of_the_mapping_is_read_or_says_why_not(
+    clean_monthly: Any, cell: str, reason: str
+) -> None:
+    cleaned = clean_monthly(counts(count=[cell, "12.000"]), ColumnMapping(numbers={"count": "vi"}))
+    assert list(cleaned.accepted["count"]) == [12000]
+    assert cleaned.rejected.to_dict("records") == [{"row": 1, "reason": reason, "value": cell}]
+
+
+def test_a_mapping_for_another_kind_of_file_is_refused(clean: Any) -> None:
+    with pytest.raises(IntakeError) as refused:
+        clean(points(), ColumnMapping(kind=FileKind.COUNTS))
+    assert refused.value.reason == "mapping_other_kind"
+
+
+# -- sums and sources
+
+
+def test_a_row_that_sums_up_others_is_reported_and_no_ward(clean_monthly: Any) -> None:
+    raw = counts(ward=["26740", "Tổng cộng", ""]).assign(STT=["1", "", "Cộng"])
+    cleaned = clean_monthly(raw)
+    assert list(cleaned.accepted["row"]) == [1]
+    assert cleaned.rejected.to_dict("records") == [
+        {"row": 2, "reason": "total_row", "value": "Tổng cộng"},
+        {"row": 3, "reason": "total_row", "value": "Cộng"},
+    ]
+
+
+def test_who_made_it_known_is_kept_where_the_file_says_so(clean: Any) -> None:
+    raw = points(date=["2025-10-20"] * 3).assign(nguồn=["Người dân", "Công an phát hiện", ""])
+    assert list(clean(raw).accepted["source"]) == ["citizen", "police", ""]
+    assert "source" not in clean(points()).accepted
+
+
+def test_a_source_not_known_is_refused_only_where_the_column_was_named(clean: Any) -> None:
+    raw = points(date=["2025-10-20"] * 3).assign(source=["VKS", "báo chí", "người dân"])
+    assert list(clean(raw).accepted["source"]) == ["", "", "citizen"]
+    named = ColumnMapping({"source": "source"}, sources={"VKS": "police"})
+    cleaned = clean(raw, named)
+    assert list(cleaned.accepted["source"]) == ["police", "citizen"]
+    assert cleaned.rejected.to_dict("records") == [
+        {"row": 2, "reason": "unknown_source", "value": "báo chí"}
+    ]
+    nothing = ColumnMapping({"source": "source"}, sources={"VKS": "", "báo chí": ""})
+    assert list(clean(raw, nothing).accepted["source"]) == ["", "", "citizen"]
+
+
+def test_a_row_that_says_nothing_of_its_source_has_the_key_of_a_file_without(clean: Any) -> None:
+    plain = points(date=["2025-10-20", "2025-10-21"])
+    with_source = clean(plain.assign(source=["", "police"]))
+    assert keys(with_source)[0] == keys(clean(plain))[0]
+    assert keys(with_source)[1] != keys(clean(plain))[1]
+
+
+def test_what_people_reported_and_what_police_found_are_two_cells(clean_monthly: Any) -> None:
+    raw = counts(ward=["1"] * 3).assign(source=["Người dân", "Công an", "Công an"])
+    cleaned = clean_monthly(raw)
+    assert list(cleaned.accepted["source"]) == ["citizen", "police"]
+    assert list(cleaned.rejected["reason"]) == ["cell_given_twice"]
+
+
+def test_a_cell_given_again_in_a_later_piece_is_refused(programme: Programme) -> None:
+    raw, seen = counts(ward=["1", "1"]), CellsSeen()
+    pieces = [
+        clean_counts(raw.iloc[at : at + 1], programme, today=TODAY, seen=seen) for at in range(2)
+    ]
+    assert [len(piece.accepted) for piece in pieces] == [1, 0]
+    assert list(pieces[1].rejected["reason"]) == ["cell_given_twice"]
+
+
 # -- what always holds
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -304,7 +469,7 @@ CELLS = st.one_of(
     monthly=st.booleans(),
     by_ward=st.booleans(),
 )
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_accepted_and_rejected_are_all_rows_of_any_table_and_it_is_not_changed(
     programme: Programme, rows: list[tuple[Any, ...]], monthly: bool, by_ward: bool
 ) -> None:
