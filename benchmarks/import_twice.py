@@ -14,7 +14,8 @@ import pandas as pd
 
 from geo.schematic import schematic_wards
 from hotspots.demonstration import DATA, EDITION, ward_facts
-from hotspots.tracker import Receipt, Tracker
+from hotspots.importing import Receipt
+from hotspots.tracker import Tracker
 
 
 def main() -> None:

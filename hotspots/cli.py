@@ -19,17 +19,23 @@ import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
 from hotspots.errors import HotspotsError, NotAllowed
+from hotspots.import_words import import_cells, rejected_table, trial_lines, upload_lines
+from hotspots.importing import Trial, Upload
+from hotspots.measures.file_kinds import FileKind, template
+from hotspots.measures.mapping import to_toml
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.roles import Permission, Role
 from hotspots.programme.status import DECISIONS, Event, EventType
 from hotspots.records.anchors import head_of_report, read_anchors
 from hotspots.records.audit import Audit, AuditAction, append_audit
 from hotspots.records.backup import restore
+from hotspots.records.intake import Wish
 from hotspots.records.store import Store, migrate
 from hotspots.reports.boundary_check import check_lines
 from hotspots.reports.lineage import (
@@ -40,8 +46,9 @@ from hotspots.reports.lineage import (
     lineage_lines,
 )
 from hotspots.reports.pages import not_measured_lines
+from hotspots.reports.tables import csv_bytes, xlsx_bytes
 from hotspots.text import Texts, texts
-from hotspots.tracker import Entry, Receipt, Tracker
+from hotspots.tracker import Entry, Tracker
 
 app = typer.Typer(
     help="Designated public-order hotspots: status, targets, risk, reports.", no_args_is_help=True
@@ -52,12 +59,14 @@ user_app = typer.Typer(help="Users and roles.", no_args_is_help=True)
 store_app = typer.Typer(help="The store itself.", no_args_is_help=True)
 programme_app = typer.Typer(help="The programme file.", no_args_is_help=True)
 import_app = typer.Typer(help="Bring in files.", no_args_is_help=True)
+export_app = typer.Typer(help="Give tables out.", no_args_is_help=True)
 app.add_typer(boundaries_app, name="boundaries")
 app.add_typer(crosswalk_app, name="crosswalk")
 app.add_typer(user_app, name="user")
 app.add_typer(store_app, name="store")
 app.add_typer(programme_app, name="programme")
 app.add_typer(import_app, name="import")
+app.add_typer(export_app, name="export")
 
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="HOTSPOTS_STORE", help="Folder or sqlite:/// address.")
@@ -74,11 +83,32 @@ MappingOption = Annotated[
     Path | None, typer.Option("--mapping", help="TOML: which column and category is which.")
 ]
 RejectedOption = Annotated[
-    Path | None, typer.Option("--rejected", help="Write the rejected rows to this CSV.")
+    Path | None,
+    typer.Option(
+        "--rejected",
+        help="Write the rejected rows with their reasons to this file (.csv or .xlsx).",
+    ),
 ]
 EditionOption = Annotated[
     str | None,
     typer.Option(help="Boundary edition of the file's ward codes; default: by each row's day."),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(help="Leave this column out; may be given again.")
+]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(help="COLUMN=REASON: keep a column that only looks like personal data."),
+]
+ReplaceOption = Annotated[
+    str,
+    typer.Option(
+        help="'wards' or 'period': what the store holds of the file's months and categories, in "
+        "its wards or in all, gives way."
+    ),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would do; write nothing.")
 ]
 DEFAULT_STORE = "store"
 DEMONSTRATION_USER = "thammuu"
@@ -392,56 +422,133 @@ def programme_add(
         typer.echo(say("cli.programme_added", name=programme.name.of(lang)))
 
 
-@import_app.command("incidents")
-def import_incidents(
+def _import_command(kind: FileKind) -> None:
+    """Add the command that brings in files of one kind: they differ in nothing else."""
+
+    def bring_in(
+        file: Path,
+        mapping: MappingOption = None,
+        edition: EditionOption = None,
+        drop: DropOption = None,
+        keep: KeepOption = None,
+        replace: ReplaceOption = "",
+        dry_run: DryRunOption = False,
+        rejected: RejectedOption = None,
+        store: StoreOption = DEFAULT_STORE,
+        lang: LanguageOption = "vi",
+        as_json: JsonOption = False,
+    ) -> None:
+        text = None if mapping is None else _read_text(mapping)
+        with _session(store, lang) as (tracker, say), _shown_progress(file) as progress:
+            trial = tracker.import_file(
+                file, kind, today=_today(), now=_now(), mapping=text, edition=_edition(edition),
+                dropped=drop or (), kept=_reasons_to_keep(keep or ()), replaces=replace,
+                only_try=dry_run, progress=progress,
+            )  # fmt: skip
+            _print_trial(trial, say, as_json, rejected, tried=dry_run)
+
+    bring_in.__doc__ = _IMPORT_HELP[kind]
+    import_app.command(str(kind))(bring_in)
+
+
+_IMPORT_HELP = {
+    FileKind.INCIDENTS: "Bring in incidents, one row each, as points or with a ward code.",
+    FileKind.COUNTS: "Bring in monthly counts: ward, month, category, count.",
+    FileKind.STATUS: "Bring in events: hotspot, event, on; ward, plan_year, kinds (1+3), note, by.",
+    FileKind.INDICATORS: "Bring in values of the plan's indicators: period, indicator, value.",
+    FileKind.SCORECARDS: "Bring in scorecards: hotspot, criterion, on, value.",
+    FileKind.POPULATIONS: "Bring in residents: ward, year, population.",
+}
+for _kind in _IMPORT_HELP:
+    _import_command(_kind)
+
+
+@export_app.command("counts")
+def export_counts(
     file: Path,
-    mapping: MappingOption = None,
-    edition: EditionOption = None,
-    rejected: RejectedOption = None,
+    first: Annotated[str, typer.Option("--from", help="First month, 2025-01.")],
+    last: Annotated[str, typer.Option("--to", help="Last month, 2025-12.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Leave out small counts, and what would tell them.")
+    ] = False,
+    least: Annotated[int, typer.Option(help="Smallest count that is shown to the public.")] = 5,
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Write counts by ward and category as a workbook; who took it stands in the log."""
+    if least < 2:
+        raise typer.BadParameter(f"--least {least}: allowed are 2 and more.")
+    with _session(store, lang) as (tracker, say):
+        content = tracker.export_counts(
+            first, last, as_of=_day(as_of, tracker.default_day(_today())), now=_now(),
+            language=lang, least=least if public else None,
+        )  # fmt: skip
+        _write_bytes(file, content)
+        typer.echo(say("cli.report_written", file=file, kb=len(content) // 1024 + 1))
+
+
+@import_app.command("look")
+def import_look(
+    file: Path,
+    kind: Annotated[FileKind | None, typer.Option(help="Default: guessed.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the guessed mapping here.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="utf-8, cp1258, tcvn3, vni ...")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook.")] = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
     as_json: JsonOption = False,
 ) -> None:
-    """Bring in incidents, one row each, as points or with a ward code."""
-    text = None if mapping is None else _read_text(mapping)
-    with _session(store, lang) as (tracker, say):
-        receipt = tracker.import_incidents(
-            file, today=_today(), now=_now(), mapping=text, edition=_edition(edition)
-        )
-        _print_receipt(receipt, say, as_json, rejected)
+    """Say what a file holds and what its columns seem to be; nothing is kept of it."""
+    wish = Wish(encoding=encoding, sheet=sheet)
+    with _session(store, lang) as (tracker, say), _shown_progress(file) as progress:
+        upload = tracker.open_upload(file, today=_today(), kind=kind, wish=wish, progress=progress)
+        with upload.reading:
+            if save is not None:
+                _write_text(save, to_toml(upload.guess.mapping))
+            if as_json:
+                return _print_json(_upload_as_data(upload))
+            for line in upload_lines(upload, say):
+                typer.echo(line)
+            if save is not None:
+                typer.echo(say("import.mapping_written", file=save))
+        return None
 
 
-@import_app.command("counts")
-def import_counts(
-    file: Path,
-    mapping: MappingOption = None,
-    edition: EditionOption = None,
-    rejected: RejectedOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    lang: LanguageOption = "vi",
-    as_json: JsonOption = False,
+@import_app.command("template")
+def import_template(
+    kind: FileKind, file: Path, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
 ) -> None:
-    """Bring in monthly counts: ward, month, category, count."""
-    text = None if mapping is None else _read_text(mapping)
+    """Write a file of a kind to fill in (.xlsx or .csv)."""
     with _session(store, lang) as (tracker, say):
-        receipt = tracker.import_counts(
-            file, today=_today(), now=_now(), mapping=text, edition=_edition(edition)
-        )
-        _print_receipt(receipt, say, as_json, rejected)
+        table = template(kind, tracker.programme())
+        csv = file.suffix.lower() == ".csv"
+        _write_bytes(file, csv_bytes(table) if csv else xlsx_bytes({str(kind): table}))
+        typer.echo(say("cli.report_written", file=file, kb=file.stat().st_size // 1024 + 1))
 
 
-@import_app.command("status")
-def import_status(
-    file: Path,
-    rejected: RejectedOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    lang: LanguageOption = "vi",
-    as_json: JsonOption = False,
+@import_app.command("list")
+def import_list(
+    store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi", as_json: JsonOption = False
 ) -> None:
-    """Bring in a CSV of events: hotspot, event, on; ward, plan_year, kinds (1+3), note, by."""
+    """List what has been brought in, newest first."""
     with _session(store, lang) as (tracker, say):
-        receipt = tracker.import_status(file, today=_today(), now=_now())
-        _print_receipt(receipt, say, as_json, rejected)
+        batches = tracker.imports()
+        if as_json:
+            return _print_json(
+                [
+                    {
+                        "batch": batch.batch, "kind": batch.kind, "source": batch.source,
+                        "recorded_at": batch.recorded_at, "rows": batch.rows,
+                        "accepted": batch.accepted, "rejected": batch.rejected,
+                        "sha256": batch.file_sha256, "replaces": bool(batch.replaces),
+                    }
+                    for batch in batches
+                ]
+            )  # fmt: skip
+        table = import_cells(batches, say)
+        _print_grid(table.headers, table.rows, say("data.imports"))
+        return None
 
 
 @app.command()
@@ -1156,71 +1263,88 @@ def _headline(name: str, result: TargetResult, say: Texts) -> str:
     return f"{line}\n    {interval}"
 
 
-def _print_receipt(receipt: Receipt, say: Texts, as_json: bool, rejected: Path | None) -> None:
+def _print_trial(
+    trial: Trial, say: Texts, as_json: bool, rejected: Path | None, *, tried: bool
+) -> None:
+    """Say what became, or would become, of a file's rows."""
+    receipt = trial.receipt
     if rejected is not None:
-        values = [_for_spreadsheet(str(value)) for value in receipt.rejected["value"]]
-        receipt.rejected.assign(value=values).to_csv(rejected, index=False)
+        table = rejected_table(trial, say)
+        excel = rejected.suffix.lower() == ".xlsx"
+        content = xlsx_bytes({say("import.rejected"): table}) if excel else csv_bytes(table)
+        _write_bytes(rejected, content)
     if as_json:
         reasons = receipt.rejected["reason"].value_counts().to_dict()
         _print_json(
             {
-                "source": receipt.source, "rows": receipt.rows, "accepted": receipt.accepted,
+                "source": receipt.source, "kind": str(trial.kind), "sha256": trial.sha256,
+                "rows": receipt.rows, "accepted": receipt.accepted,
                 "new": receipt.new, "already_there": receipt.already_there,
+                "replaced": receipt.replaced, "tried": tried,
                 "rejected": len(receipt.rejected), "reasons": reasons,
                 "placed_on_earliest": receipt.placed_on_earliest,
+                "warnings": [asdict(each) for each in trial.warnings],
             }
         )  # fmt: skip
     else:
-        for line in receipt_in_words(receipt, say):
+        for line in trial_lines(trial, say):
             typer.echo(line)
+        if tried:
+            typer.echo(say("import.only_tried"))
     if receipt.rows and not receipt.accepted:
         raise typer.Exit(1)
 
 
-def receipt_in_words(receipt: Receipt, say: Texts, most: int = 8) -> Sequence[str]:
-    """Say what became of a file's rows, the commonest reasons first."""
-    lines = [
-        say(
-            "import.summary",
-            source=receipt.source,
-            rows=receipt.rows,
-            accepted=receipt.accepted,
-            rejected=len(receipt.rejected),
-            new=receipt.new,
-            there=receipt.already_there,
-        )
-    ]
-    if receipt.placed_on_earliest:
-        lines.append(say("import.earliest", count=receipt.placed_on_earliest))
-    if receipt.on_sketch:
-        lines.append(say("import.sketch"))
-    groups = sorted(receipt.rejected.groupby("reason"), key=lambda group: -len(group[1]))
-    for reason, rows in groups[:most]:
-        first = rows.iloc[0]
-        row, value = int(first["row"]), str(first["value"])
-        problem = receipt.problems.get(row)
-        key = f"reject.{reason}"
-        named = say(key) if say.has(key) else str(reason)
-        lines.append(
-            say(
-                "import.reason",
-                count=len(rows),
-                reason=named,
-                row=row,
-                value=value if problem is None else say.error(problem),
-            )
-        )
-    if len(groups) > most:
-        lines.append(say("cli.rejected_more", count=len(groups) - most))
-    if receipt.new == 0:
-        lines.append(say("import.nothing_new"))
-    return lines
+def _upload_as_data(upload: Upload) -> dict[str, object]:
+    reading, guess = upload.reading, upload.guess
+    return {
+        "file": reading.name, "sha256": reading.sha256, "format": reading.format,
+        "rows": reading.rows, "columns": [upload.label(column) for column in reading.columns],
+        "encoding": reading.encoding, "separator": reading.separator, "sheets": reading.sheets,
+        "found": [{"code": each.code, **each.facts} for each in reading.found],
+        "personal_data": [asdict(each) for each in upload.suspicions],
+        "kind": str(guess.kind), "mapping": to_toml(guess.mapping),
+        "questions": [asdict(each) for each in guess.questions],
+        "unknown": {
+            "categories": [asdict(each) for each in guess.unknown_categories],
+            "sources": [asdict(each) for each in guess.unknown_sources],
+            "wards": [asdict(each) for each in guess.unknown_wards],
+        },
+        "imported_before": [batch.recorded_at for batch in upload.earlier],
+    }  # fmt: skip
 
 
-def _for_spreadsheet(value: str) -> str:
-    """Return a value that a spreadsheet shows and does not run as a formula."""
-    dangerous = value.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r", *"＝＋－＠"))
-    return f"'{value}" if dangerous else value
+def _reasons_to_keep(given: Sequence[str]) -> dict[str, str]:
+    """Read COLUMN=REASON."""
+    found = dict(each.partition("=")[::2] for each in given)
+    if not all(reason.strip() for reason in found.values()):
+        raise typer.BadParameter("--keep needs a reason: --keep 'COLUMN=why it is no person'.")
+    return found
+
+
+@contextmanager
+def _shown_progress(file: Path) -> Iterator[Callable[[float], None] | None]:
+    """Show how far a long file is, where somebody watches."""
+    if not sys.stderr.isatty() or not file.is_file() or file.stat().st_size < _LONG_FILE:
+        yield None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(file.name, total=1.0)
+        yield lambda share: shown.update(task, completed=share)
+
+
+_LONG_FILE = 5_000_000
+
+
+def _write_text(file: Path, text: str) -> None:
+    _write_bytes(file, text.encode())
+
+
+def _write_bytes(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _cleaning_in_words(found: Any, say: Texts) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 from geo.coverage import covered_share
 from geo.crosswalk import (
     Crosswalk,
+    ReadCrosswalk,
     measured_again,
     pairs_of,
     read_pairs,
@@ -31,7 +32,6 @@ from geo.neighbours import Neighbours, neighbours, within_distance
 from geo.wards import drawing_copy, feature_collection, read_edition, write_edition
 from hotspots.errors import NotFound, StoreError
 from hotspots.records.audit import Audit
-from hotspots.records.intake import read_rows
 from hotspots.records.store import Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.snapshot import Lineage, LineageStep, Part
 
@@ -164,6 +164,15 @@ class Editions:
             )
         return near
 
+    def valid_on(self, day: date) -> Edition | None:
+        """Return the edition valid on a day; None if the store has none."""
+        try:
+            return self.on(day)
+        except NotFound as error:
+            if error.reason != "no_edition":
+                raise
+            return None
+
     def near(self, day: date) -> Edition:
         """Return the edition valid on a day; before the first, the first, which must be said.
 
@@ -226,17 +235,15 @@ class Editions:
 
     # -- crosswalks
 
-    def add_crosswalk(
+    def read_crosswalk(
         self,
-        path: Path,
+        table: pd.DataFrame,
         from_edition: date,
         to_edition: date,
-        now: datetime,
         *,
         used: Collection[str] = (),
-        audit: Audit | None = None,
-    ) -> KeptCrosswalk:
-        """Read, check and keep the official list of where the wards of an edition went.
+    ) -> ReadCrosswalk:
+        """Read and check the official list of where the wards of an edition went.
 
         Parameters
         ----------
@@ -264,7 +271,7 @@ class Editions:
         editions = [self.named(day.isoformat()) for day in (from_edition, to_edition)]
         old, new = (self.wards(edition) for edition in editions)
         measurable = not any(edition.schematic for edition in editions)
-        read = read_pairs(read_rows(path).table, old, new, measure=measurable)
+        read = read_pairs(table, old, new, measure=measurable)
         lacking = set(used) - set(old["code"]) - set(read.crosswalk.pairs["old_code"])
         if lacking:
             shown = ", ".join(sorted(lacking)[:10])
@@ -276,7 +283,13 @@ class Editions:
                 count=len(lacking),
                 wards=shown,
             )
-        return self._keep_crosswalk(read.crosswalk, path.name, asdict(read.findings), now, audit)
+        return read
+
+    def keep_crosswalk(
+        self, read: ReadCrosswalk, source: str, now: datetime, audit: Audit | None = None
+    ) -> KeptCrosswalk:
+        """Keep a crosswalk that was read; the same again changes nothing."""
+        return self._keep_crosswalk(read.crosswalk, source, asdict(read.findings), now, audit)
 
     def _keep_crosswalk(
         self,

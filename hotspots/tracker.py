@@ -22,12 +22,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from geo.assign import assign_wards
-from geo.crosswalk import Crosswalk
+from geo.crosswalk import Crosswalk, ReadCrosswalk
 from geo.maps import MapClass, ward_map
-from geo.wards import around, dense_core, drawing_copy, read_wards
+from geo.wards import ReadWards, around, dense_core, drawing_copy, read_wards
 from hotspots.access import Access, asks
-from hotspots.carried import carried_panel, count_rows, recorded_by_code
+from hotspots.boundary_reading import read_uploaded_boundaries
+from hotspots.carried import carried_panel, recorded_by_code
 from hotspots.editions import Editions, unknown_ward
 from hotspots.errors import (
     CannotMeasure,
@@ -37,16 +37,27 @@ from hotspots.errors import (
     NotAllowed,
     NotFound,
     ProgrammeError,
+    StoreError,
 )
-from hotspots.measures.incidents import (
-    ColumnMapping,
-    clean_counts,
-    clean_incidents,
-    keys_on_edition,
-    read_mapping,
+from hotspots.import_words import rejected_table
+from hotspots.importing import (
+    Decision,
+    Importer,
+    Receipt,
+    Trial,
+    Upload,
+    check_personal_data,
+    first_day_of_period,
+    other_rows,
+    ragged_rows,
+    rejected_rows,
+    sorted_rejections,
 )
+from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit, known_months
+from hotspots.measures.mapping import ColumnMapping, columns_of, read_mapping, require
 from hotspots.measures.panel import latest_run, weighted_index, without_partial_end
+from hotspots.measures.personal_data import scan_text
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm, forward_risk
 from hotspots.measures.selection import (
@@ -55,6 +66,7 @@ from hotspots.measures.selection import (
     rank_wards,
     selection_reasons,
 )
+from hotspots.measures.small_counts import suppress, with_totals
 from hotspots.measures.targets import (
     cohort_non_relapse,
     non_relapse_share,
@@ -83,7 +95,7 @@ from hotspots.records import anchors, incident_files, users
 from hotspots.records.audit import Audit, AuditAction, append_audit, read_audit
 from hotspots.records.backup import Manifest, backup
 from hotspots.records.copying import copy_store
-from hotspots.records.intake import read_rows
+from hotspots.records.intake import Reading, Wish, open_bytes, open_file
 from hotspots.records.log import (
     Head,
     append,
@@ -100,9 +112,11 @@ from hotspots.records.verification import Verification, verify
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
+from hotspots.reports.tables import unquoted_table, xlsx_bytes
 from hotspots.snapshot import CarriedPanel, HotspotFile, Lineage, MapView, Snapshot, WardFile
 from hotspots.text import LANGUAGES, Texts, texts
 
+_TOTAL = "*"
 _EVENT_NAMESPACE = uuid.UUID("6f1f6f7e-3f0a-4b7e-9d55-2b8f6c1f0a11")
 _Value = TypeVar("_Value")
 
@@ -142,36 +156,13 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What became of every row of an imported file: accepted + rejected = rows.
+class _Judged:
+    """Which of many events the rules allow: drafts, by position why not, versions, new ones."""
 
-    Attributes
-    ----------
-    new : int
-        Accepted rows that were not in the store; the other accepted ones change nothing.
-    rejected : DataFrame
-        `row`, `reason` (code), `value`.
-    placed_on_earliest : int
-        Incidents dated before the first boundary edition, placed on that one.
-    on_sketch : bool
-        Whether points were placed on schematic boundaries.
-    problems : dict of int to HotspotsError
-        Of a file of events, by row what the rules say against it, in any language.
-    """
-
-    source: str
-    rows: int
-    accepted: int
+    drafts: list[Event]
+    refused: dict[int, HotspotsError]
+    versions: dict[str, int]
     new: int
-    rejected: pd.DataFrame
-    placed_on_earliest: int = 0
-    on_sketch: bool = False
-    problems: Mapping[int, HotspotsError] = field(default_factory=dict)
-
-    @property
-    def already_there(self) -> int:
-        """Accepted rows that the store held already."""
-        return self.accepted - self.new
 
 
 class Tracker:
@@ -269,8 +260,43 @@ class Tracker:
         read = read_wards(path, edition, code_column=code_column, name_column=name_column, crs=crs)
         findings = asdict(read.findings)
         return self._keep_edition(
-            read.wards, edition, now, path.name, findings, replace_edition=replace_edition
+            read.wards, edition, now, path.name, findings,
+            replace_edition=replace_edition, sha256=sha256_of(path.read_bytes()),
+        )  # fmt: skip
+
+    @asks(Permission.MANAGE_BOUNDARIES)
+    def try_boundaries(
+        self,
+        content: bytes,
+        name: str,
+        edition: date,
+        *,
+        code_column: str,
+        name_column: str,
+        crs: str | None = None,
+    ) -> ReadWards:
+        """Read and clean an uploaded boundary file in another process; nothing is kept."""
+        return read_uploaded_boundaries(
+            content, name, edition, code_column=code_column, name_column=name_column, crs=crs
         )
+
+    @asks(Permission.MANAGE_BOUNDARIES)
+    def keep_boundaries(
+        self,
+        read: ReadWards,
+        name: str,
+        edition: date,
+        now: datetime,
+        *,
+        replace_edition: bool = False,
+        sha256: str = "",
+    ) -> Edition:
+        """Keep what `try_boundaries` read, from a file of that SHA-256."""
+        findings = asdict(read.findings)
+        return self._keep_edition(
+            read.wards, edition, now, name, findings,
+            replace_edition=replace_edition, sha256=sha256,
+        )  # fmt: skip
 
     @asks(Permission.MANAGE_BOUNDARIES)
     def add_schematic_boundaries(
@@ -289,13 +315,16 @@ class Tracker:
         *,
         schematic: bool = False,
         replace_edition: bool = False,
+        sha256: str = "",
     ) -> Edition:
         name = edition.isoformat()
         used = self._used(name) - self.boundaries.without_boundary(name)
         return self.boundaries.keep(
             wards, edition, now, source, findings,
             used=used, schematic=schematic, replace_edition=replace_edition,
-            audit=self.access.audit(AuditAction.BOUNDARIES_ADDED, now, name, source=source),
+            audit=self.access.audit(
+                AuditAction.BOUNDARIES_ADDED, now, name, source=source, sha256=sha256
+            ),
         )  # fmt: skip
 
     def _used(self, edition: str) -> set[str]:
@@ -312,12 +341,38 @@ class Tracker:
         self, path: Path, from_edition: date, to_edition: date, now: datetime
     ) -> KeptCrosswalk:
         """Read, check and keep the list of where the wards of an edition went in a later one."""
+        with open_file(path) as reading:
+            read = self.try_crosswalk(reading, from_edition, to_edition)
+            sha256 = reading.sha256
+        return self.keep_crosswalk(read, path.name, now, sha256=sha256)
+
+    @asks(Permission.MANAGE_BOUNDARIES)
+    def try_crosswalk(
+        self,
+        reading: Reading,
+        from_edition: date,
+        to_edition: date,
+        mapping: ColumnMapping | None = None,
+    ) -> ReadCrosswalk:
+        """Check an opened crosswalk file; nothing is kept."""
         used = self._used(from_edition.isoformat())
-        subject = f"{from_edition} {to_edition}"
-        audit = self.access.audit(AuditAction.CROSSWALK_ADDED, now, subject, source=path.name)
-        return self.boundaries.add_crosswalk(
-            path, from_edition, to_edition, now, used=used, audit=audit
+        table = reading.table()
+        if mapping is not None:
+            column_of = columns_of(FileKind.CROSSWALK, table.columns, mapping)
+            table = table.rename(columns={name: role for role, name in column_of.items()})
+        return self.boundaries.read_crosswalk(table, from_edition, to_edition, used=used)
+
+    @asks(Permission.MANAGE_BOUNDARIES)
+    def keep_crosswalk(
+        self, read: ReadCrosswalk, name: str, now: datetime, *, sha256: str = ""
+    ) -> KeptCrosswalk:
+        """Keep what `try_crosswalk` read, from a file of that SHA-256."""
+        crosswalk = read.crosswalk
+        subject = f"{crosswalk.from_edition} {crosswalk.to_edition}"
+        audit = self.access.audit(
+            AuditAction.CROSSWALK_ADDED, now, subject, source=name, sha256=sha256
         )
+        return self.boundaries.keep_crosswalk(read, name, now, audit)
 
     def editions(self) -> list[Edition]:
         """Return all boundary editions, oldest first."""
@@ -362,283 +417,299 @@ class Tracker:
 
     # -- import
 
+    def open_upload(
+        self,
+        file: Path | bytes,
+        *,
+        today: date,
+        name: str | None = None,
+        kind: FileKind | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
+        progress: Callable[[float], None] | None = None,
+    ) -> Upload:
+        """Read a file in another process and look it through; nothing is written.
+
+        Parameters
+        ----------
+        file : Path or bytes
+            Bytes need a name.
+        kind : FileKind, optional
+            What the person says it is; otherwise it is guessed.
+        wish : Wish
+            What the person decided about reading it: encoding, sheet, coordinates ...
+        progress : callable, optional
+            Gets shares from 0 to 1.
+        """
+        self._require_import(kind)
+        half = None if progress is None else _part_of(progress, 0.0, 0.5)
+        if isinstance(file, bytes):
+            reading = open_bytes(file, name or "", wish=wish, progress=half)
+        else:
+            reading = open_file(file, name=name, wish=wish, progress=half)
+        try:
+            rest = None if progress is None else _part_of(progress, 0.5, 1.0)
+            return self._importer(today).look(reading, kind, rest)
+        except BaseException:
+            reading.close()
+            raise
+
+    def _require_import(self, kind: FileKind | None) -> None:
+        """Refuse whoever may bring in no file of a kind, or none at all."""
+        of_boundaries = kind in (FileKind.BOUNDARIES, FileKind.CROSSWALK)
+        if kind is None and self.may(Permission.MANAGE_BOUNDARIES):
+            return
+        self.access.require(Permission.MANAGE_BOUNDARIES if of_boundaries else Permission.IMPORT)
+
+    def _importer(self, today: date) -> Importer:
+        return Importer(self.store, self.boundaries, self.programme(), today)
+
+    def try_upload(
+        self,
+        upload: Upload,
+        decision: Decision,
+        *,
+        today: date,
+        now: datetime,
+        progress: Callable[[float], None] | None = None,
+    ) -> Trial:
+        """Say what importing an opened file would do; nothing is written.
+
+        Raises
+        ------
+        IntakeError
+            ``personal_data``, ``personal_data_unanswered``, or what makes the file unusable.
+        """
+        kind = decision.kind
+        self._require_import(kind)
+        if kind in (FileKind.BOUNDARIES, FileKind.CROSSWALK):
+            raise ValueError(f"{kind} are tried by try_boundaries and try_crosswalk.")
+        if decision.replaces not in ("", "wards", "period"):
+            raise IntakeError(
+                "replaces_unknown",
+                f"{decision.replaces!r} is no way to replace; allowed are 'wards' and 'period'.",
+                given=decision.replaces,
+            )
+        if kind is not FileKind.STATUS:
+            return self._importer(today).attempt(upload, decision, progress)
+        check_personal_data(upload, decision)
+        return self._try_status(upload, decision, today, now)
+
+    def confirm(self, trial: Trial, *, now: datetime) -> Receipt:
+        """Write what was tried: all of it in one transaction, or nothing.
+
+        Raises
+        ------
+        StoreError
+            ``imported_meanwhile``: the store is not what the file was compared with any more.
+        """
+        self._require_import(trial.kind)
+        if trial.kind is FileKind.STATUS:
+            return self._write_status(trial, now)
+        receipt, staged, decision = trial.receipt, trial.staged, trial.decision
+        audit = self.access.audit(
+            AuditAction.IMPORTED, now, receipt.source, **_said_of_import(trial)
+        )
+        if staged is None and trial.replaces is None:
+            with self.store.database.writing() as connection:
+                self.access.still(connection)
+                append_audit(connection, audit)
+            return receipt
+        batch = Batch(
+            batch=0,
+            kind=str(trial.kind),
+            sha256=sha256_of(f"{trial.sha256} {trial.kind} {trial.seen}".encode()),
+            source=receipt.source,
+            recorded_at=now.isoformat(),
+            rows=receipt.rows,
+            accepted=receipt.accepted,
+            already_there=receipt.already_there,
+            rejected=len(receipt.rejected),
+            file="",
+            simulated=decision.simulated,
+            file_sha256=trial.sha256,
+            replaces="" if trial.replaces is None else trial.replaces.text(),
+        )
+        self.store.add_batch(batch, trial.seen, staged=staged, audit=audit, guard=self.access.still)
+        return receipt
+
     @asks(Permission.IMPORT)
-    def import_incidents(
+    def import_file(
         self,
         path: Path,
+        kind: FileKind,
         *,
         today: date,
         now: datetime,
         mapping: str | None = None,
         edition: date | None = None,
+        dropped: Collection[str] = (),
+        kept: Mapping[str, str] | None = None,
+        replaces: str = "",
         simulated: bool = False,
-    ) -> Receipt:
-        """Read a file of incidents, place them in wards and keep what is new.
+        only_try: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> Trial:
+        """Open a file, try it and, unless it is only tried, write it.
 
-        Every row is accepted or comes back with a reason. Rows that the store holds already
-        (the same file again, or the same rows in another) are accepted and change nothing.
+        Every row is accepted or comes back with a reason. Rows that the store holds already (the
+        same file again, or the same rows in another) are accepted and change nothing.
 
         Parameters
         ----------
+        mapping : str, optional
+            TOML, see `hotspots.measures.mapping.ColumnMapping`.
         edition : date, optional
             Boundary edition of the file's ward codes, where the row does not say; by default the
             one valid on the row's day. Points need none.
+        dropped, kept, replaces, simulated
+            See `Decision`.
         """
-        seen = len(self.store.batches())
-        raw = read_rows(path)
-        cleaned = clean_incidents(
-            raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
+        given = ColumnMapping() if mapping is None else read_mapping(mapping, self.programme())
+        wish = Wish(**given.reading)  # type: ignore[arg-type] # read_mapping checks the types
+        upload = self.open_upload(path, today=today, kind=kind, wish=wish, progress=progress)
+        with upload.reading:
+            decision = Decision(
+                kind,
+                given,
+                frozenset(dropped),
+                dict(kept or {}),
+                replaces,
+                edition,
+                simulated=simulated,
+            )
+            trial = self.try_upload(upload, decision, today=today, now=now, progress=progress)
+        try:
+            if not only_try:
+                self.confirm(trial, now=now)
+        finally:
+            trial.close()
+        return trial
+
+    @asks(Permission.READ)
+    def indicators(self, as_of: date) -> pd.DataFrame:
+        """Return the values of the plan's indicators of periods that began by a day.
+
+        Returns
+        -------
+        DataFrame
+            `period`, `indicator`, `value`, `denominator`, `ward`, `edition`, `note`, newest first.
+        """
+        rows = self._other_rows(FileKind.INDICATORS)
+        if rows.empty:
+            return rows
+        started = rows["period"].map(first_day_of_period) <= as_of.isoformat()
+        return rows[started].sort_values(
+            ["period", "indicator"], ascending=[False, True], ignore_index=True
         )
-        placed, unplaced, on_earliest = self._place(_stated(cleaned.accepted, edition))
-        elsewhere = self._already_counted(placed, "counts", "month_has_counts")
-        placed = placed[~placed["row"].isin(elsewhere["row"])]
-        new = placed[~np.isin(placed["key"], incident_files.known_keys(self.store))]
-        rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unplaced, elsewhere)
-        receipt = Receipt(
-            path.name,
-            raw.rows,
-            len(placed),
-            len(new),
-            rejected,
-            on_earliest,
-            on_sketch=self._on_sketch(cleaned.accepted),
-        )
-        self._keep_batch(new, "incidents", receipt, now, seen=seen, simulated=simulated)
-        return receipt
+
+    @asks(Permission.READ)
+    def scorecard(self, hotspot: str, as_of: date) -> pd.DataFrame:
+        """Return what a hotspot was found to be under each criterion, the latest up to a day.
+
+        Returns
+        -------
+        DataFrame
+            `criterion`, `on`, `value`, `yes_no`, `met`, `note`.
+        """
+        rows = self._other_rows(FileKind.SCORECARDS)
+        if rows.empty:
+            return rows
+        own = rows[rows["hotspot"].eq(hotspot) & (rows["on"] <= as_of.isoformat())]
+        latest = own.sort_values("on").drop_duplicates("criterion", keep="last")
+        return latest.sort_values("criterion", ignore_index=True)
+
+    @asks(Permission.READ)
+    def population(self, ward: str, edition: str, as_of: date) -> tuple[int, str] | None:
+        """Return the latest known number of residents of a ward, and what year or day it is of."""
+        rows = self._other_rows(FileKind.POPULATIONS)
+        if rows.empty:
+            return None
+        own = rows[rows["ward"].eq(ward) & rows["edition"].eq(edition)]
+        own = own[own["on"].map(first_day_of_period) <= as_of.isoformat()].sort_values("on")
+        if own.empty:
+            return None
+        return int(own["population"].iloc[-1]), str(own["on"].iloc[-1])
+
+    def _other_rows(self, kind: FileKind) -> pd.DataFrame:
+        return self._once(("other", kind), lambda: other_rows(self.store, kind))
+
+    @asks(Permission.READ)
+    def imports(self) -> list[Batch]:
+        """Return what has been brought in, newest first."""
+        return self.store.batches()[::-1]
 
     @asks(Permission.IMPORT)
-    def import_counts(
-        self,
-        path: Path,
-        *,
-        today: date,
-        now: datetime,
-        mapping: str | None = None,
-        edition: date | None = None,
-        simulated: bool = False,
-    ) -> Receipt:
-        """Read a file of monthly counts by ward and category and keep what is new.
-
-        Parameters
-        ----------
-        edition : date, optional
-            As for `import_incidents`. A month belongs to the edition valid on its first day.
-        """
-        seen = len(self.store.batches())
-        raw = read_rows(path)
-        cleaned = clean_counts(
-            raw.table, self.programme(), today=today, mapping=self._mapping(mapping)
-        )
-        rows = _stated(cleaned.accepted, edition)
-        known, unknown = self._with_edition(rows, rows["month"])
-        elsewhere = self._already_counted(known, "incidents", "month_has_incidents")
-        elsewhere = pd.concat([elsewhere, _given_twice(known, elsewhere)])
-        elsewhere = pd.concat([elsewhere, self._on_other_edition(known, elsewhere)])
-        known = known[~known["row"].isin(elsewhere["row"])]
-        new, differing = self._new_cells(known)
-        accepted = len(known) - len(differing)
-        rejected = _sorted_rejections(raw.ragged, cleaned.rejected, unknown, elsewhere, differing)
-        receipt = Receipt(path.name, raw.rows, accepted, len(new), rejected)
-        self._keep_batch(new, "counts", receipt, now, seen=seen, simulated=simulated)
-        return receipt
+    def import_incidents(self, /, path: Path, **options: Any) -> Receipt:
+        """Bring a file of incidents in; see `import_file`."""
+        return self.import_file(path, FileKind.INCIDENTS, **options).receipt
 
     @asks(Permission.IMPORT)
-    def import_status(self, path: Path, *, today: date, now: datetime) -> Receipt:
-        """Read a CSV of events and write those that the rules allow.
+    def import_counts(self, /, path: Path, **options: Any) -> Receipt:
+        """Bring a file of monthly counts in; see `import_file`."""
+        return self.import_file(path, FileKind.COUNTS, **options).receipt
+
+    @asks(Permission.IMPORT)
+    def import_status(self, /, path: Path, **options: Any) -> Receipt:
+        """Bring a file of events in; see `import_file`.
 
         Columns: `hotspot`, `event`, `on`; for a new hotspot also `ward`; optional `edition` (the
         boundaries that `ward` belongs to), `plan_year`, `kinds` (1+3), `note`, `by`.
         Rows are taken in the order of their days; those of one day in any order that the rules
         allow.
         """
-        raw = read_rows(path)
-        _require_event_columns(raw.table, path.name)
+        return self.import_file(path, FileKind.STATUS, **options).receipt
+
+    def _try_status(self, upload: Upload, decision: Decision, today: date, now: datetime) -> Trial:
+        reading = upload.reading
+        table = _event_table(
+            unquoted_table(reading.table()).drop(columns=list(decision.dropped)), decision.mapping
+        )
         entries: list[tuple[int, Entry]] = []
         problems: dict[int, HotspotsError] = {}
-        for row, cells in _cells(raw.table):
+        for row, cells in _cells(table):
             try:
                 entries.append((row, _entry_of(cells, now)))
             except HotspotsError as error:
                 problems[row] = error
         entries.sort(key=lambda item: (item[1].on, item[0]))
-        before = head(self.store.database).count
-        audit = self.access.audit(
-            AuditAction.IMPORTED, now, path.name, kind="status", rows=raw.rows
-        )
         every = [entry for _, entry in entries]
-        written, refused = self.record_all(every, today=today, audit=(audit,))
-        new = len({event.seq for event in written if event.seq > before})
-        problems |= {entries[position][0]: error for position, error in refused.items()}
+        judged = self._judge(every, today)
+        problems |= {entries[position][0]: error for position, error in judged.refused.items()}
         rejected = pd.DataFrame(
             [(row, error.reason, str(error)) for row, error in problems.items()],
             columns=["row", "reason", "value"],
         )
-        rejections = _sorted_rejections(raw.ragged, rejected)
-        return Receipt(path.name, raw.rows, len(written), new, rejections, problems=problems)
-
-    def _mapping(self, text: str | None) -> ColumnMapping | None:
-        return None if text is None else read_mapping(text, self.programme())
-
-    def _place(self, accepted: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-        """Give every incident the ward of the edition valid on its day."""
-        named = accepted[accepted["ward"].notna()]
-        known, unknown = self._with_edition(named, named["day"])
-        points = accepted[accepted["ward"].isna()]
-        points = points.assign(edition=self._editions_of(points["day"], self.boundaries.near))
-        known = known.assign(boundaries="", key=keys_on_edition(known["key"], known["edition"]))
-        parts, rejected = [known], [unknown]
-        for name, group in points.groupby("edition"):
-            edition = self.boundaries.named(str(name))
-            wards = self.wards(edition)
-            found = assign_wards(group["lon"].to_numpy(), group["lat"].to_numpy(), wards)
-            inside = np.asarray(found.reasons == "", dtype=bool)
-            here = group.assign(ward=found.codes, boundaries=edition.wards_file.name)
-            parts.append(here[inside])
-            rejected.append(_unplaced(group[~inside], found.reasons[~inside]))
-        placed = pd.concat(parts, ignore_index=True).sort_values("row", ignore_index=True)
-        earliest = self.editions()[0].edition if len(accepted) else ""
-        early = int((_first_days(placed["day"]) < earliest)[placed["lon"].notna()].sum())
-        return placed, pd.concat(rejected, ignore_index=True), early
-
-    def _on_sketch(self, rows: pd.DataFrame) -> bool:
-        """Tell whether points among the rows fall on schematic boundaries."""
-        points = rows[rows["ward"].isna()]
-        editions = set(self._editions_of(points["day"], self.boundaries.near))
-        return any(self.boundaries.named(str(name)).schematic for name in editions)
-
-    def _with_edition(
-        self, rows: pd.DataFrame, days: pd.Series
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Split rows that name a ward by whether their edition is there and knows the code.
-
-        The edition is the one the row states, else the one valid on its day.
-        """
-        by_day = self._editions_of(days, self._valid_on)
-        rows = rows.assign(edition=rows["edition"].where(rows["edition"].ne(""), by_day))
-        there = {item.edition for item in self.editions()}
-        known = np.zeros(len(rows), dtype=bool)
-        reason = np.where(rows["edition"].eq(""), "no_edition", "unknown_edition").astype(object)
-        for edition in set(rows["edition"]) & there:
-            here = rows["edition"].eq(edition).to_numpy()
-            reason[here] = "unknown_ward"
-            known |= here & rows["ward"].isin(self.boundaries.names(edition).index).to_numpy()
-        missing = rows[~known]
-        said = missing["edition"].where(missing["edition"].ne(""), days[~known])
-        rejected = pd.DataFrame(
-            {
-                "row": missing["row"],
-                "reason": reason[~known],
-                "value": missing["ward"].astype(str) + " · " + said.astype(str),
-            }
+        receipt = Receipt(
+            reading.name,
+            reading.rows,
+            len(judged.drafts),
+            judged.new,
+            sorted_rejections(ragged_rows(upload), rejected),
+            problems=problems,
         )
-        return rows[known], rejected
-
-    def _valid_on(self, day: date) -> Edition | None:
-        try:
-            return self.boundaries.on(day)
-        except NotFound as error:
-            if error.reason != "no_edition":
-                raise
-            return None
-
-    def _editions_of(
-        self, days: pd.Series, edition_of: Callable[[date], Edition | None]
-    ) -> pd.Series:
-        first_days = _first_days(days)
-        found = {day: edition_of(date.fromisoformat(day)) for day in first_days.unique()}
-        named = {day: "" if edition is None else edition.edition for day, edition in found.items()}
-        return first_days.map(named).astype(object)
-
-    def _on_other_edition(self, rows: pd.DataFrame, already: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows whose month and category are counted on another edition already.
-
-        The same incidents would be counted twice: once on the old wards, once on the new.
-        """
-        there = count_rows(self.store)[["month", "category", "edition"]]
-        known = pd.concat([there, rows[["month", "category", "edition"]]]).drop_duplicates()
-        first = known.drop_duplicates(["month", "category"]).set_index(["month", "category"])
-        pairs = pd.MultiIndex.from_frame(rows[["month", "category"]])
-        counted_on = first["edition"].reindex(pairs).to_numpy()
-        twice = rows[(rows["edition"].to_numpy() != counted_on) & ~rows["row"].isin(already["row"])]
-        return pd.DataFrame(
-            {
-                "row": twice["row"],
-                "reason": "month_on_other_edition",
-                "value": twice["month"] + " " + twice["category"] + " · " + twice["edition"],
-            }
-        )
-
-    def _already_counted(self, rows: pd.DataFrame, kind: str, reason: str) -> pd.DataFrame:
-        """Return the rows whose month and category the other kind of file speaks of already."""
-        covered = incident_files.covered_months(self.store, kind)
-        if not covered or rows.empty:
-            return _no_rejections()
-        pairs = pd.MultiIndex.from_frame(rows[["month", "category"]])
-        twice = rows[pairs.isin(list(covered))]
-        return pd.DataFrame(
-            {
-                "row": twice["row"],
-                "reason": reason,
-                "value": twice["month"] + " " + twice["category"],
-            }
-        )
-
-    def _new_cells(self, counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the cells not in the store, and the rejections of cells recorded differently."""
-        there = count_rows(self.store)
-        merged = counts.merge(
-            there, on=_CELL, how="left", suffixes=("", "_there"), validate="one_to_one"
-        )
-        fresh = merged["count_there"].isna().to_numpy()
-        differs = ~fresh & merged["count_there"].ne(merged["count"]).to_numpy()
-        rejected = pd.DataFrame(
-            {
-                "row": merged["row"][differs],
-                "reason": "cell_recorded_differently",
-                "value": [
-                    f"{old:.0f} ≠ {new}"
-                    for old, new in zip(
-                        merged["count_there"][differs], merged["count"][differs], strict=True
-                    )
-                ],
-            }
-        )
-        return counts[fresh], rejected
-
-    def _keep_batch(
-        self,
-        new: pd.DataFrame,
-        kind: str,
-        receipt: Receipt,
-        now: datetime,
-        *,
-        seen: int,
-        simulated: bool,
-    ) -> None:
-        if new.empty:
-            return
-        rows = new.reset_index(drop=True)
-        identity = sha256_of(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
-        self.store.add_batch(
-            Batch(
-                batch=0,
-                kind=kind,
-                sha256=identity,
-                source=receipt.source,
-                recorded_at=now.isoformat(),
-                rows=receipt.rows,
-                accepted=receipt.accepted,
-                already_there=receipt.already_there,
-                rejected=len(receipt.rejected),
-                file=incident_files.write_batch(self.store, rows, kind=kind, sha256=identity),
-                simulated=simulated,
-            ),
-            seen=seen,
-            audit=self.access.audit(
-                AuditAction.IMPORTED, now, receipt.source,
-                kind=kind, sha256=identity, rows=receipt.rows, new=receipt.new,
-            ),
+        changes = pd.DataFrame(columns=["month", "new", "replaced"])
+        return Trial(
+            FileKind.STATUS, receipt, decision, changes, reading.sha256, payload=(every, today),
+            rejected_rows=rejected_rows(upload, receipt.rejected, decision),
         )  # fmt: skip
+
+    def _write_status(self, trial: Trial, now: datetime) -> Receipt:
+        """Write the events of a file; what others recorded meanwhile may change what is allowed."""
+        every, today = trial.payload
+        judged = self._judge(every, today)
+        if len(judged.drafts) != trial.receipt.accepted:
+            raise StoreError(
+                "imported_meanwhile",
+                f"Something was recorded meanwhile; nothing of {trial.receipt.source} was added. "
+                "Import it again.",
+                file=trial.receipt.source,
+            )
+        audit = self.access.audit(
+            AuditAction.IMPORTED, now, trial.receipt.source, **_said_of_import(trial)
+        )
+        guard = self.access.still
+        append(self.store.database, judged.drafts, judged.versions, (audit,), guard)
+        return trial.receipt
 
     # -- events
 
@@ -680,10 +751,19 @@ class Tracker:
         (list of Event, dict of int to HotspotsError)
             What stands in the log now, and by position why the others do not.
         """
+        judged = self._judge(entries, today)
+        written = append(
+            self.store.database, judged.drafts, judged.versions, audit, self.access.still
+        )
+        return written, judged.refused
+
+    def _judge(self, entries: Sequence[Entry], today: date) -> _Judged:
+        """Put many entries to the rules, in any order that these allow."""
         streams = by_hotspot(read_events(self.store.database))
         versions = {name: len(stream) for name, stream in streams.items()}
         drafts: list[Event] = []
         refused: dict[int, HotspotsError] = {}
+        new = 0
         waiting, before = list(enumerate(entries)), -1
         while len(waiting) != before:  # an event may be allowed only after one that comes behind it
             before, refused = len(waiting), {}
@@ -696,17 +776,18 @@ class Tracker:
                     continue
                 if all(item.event_id != draft.event_id for item in stream):
                     stream.append(_next(draft, stream))
+                    new += 1
                 drafts.append(draft)
             waiting = [(position, entry) for position, entry in waiting if position in refused]
         touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
-        guard = self.access.still
-        return append(self.store.database, drafts, touched, audit, guard), refused
+        return _Judged(drafts, refused, touched, new)
 
     def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
         """Return the event an entry asks for, checked against the rules."""
         if not entry.hotspot:
             raise IntakeError("hotspot_missing", "The event names no hotspot.")
         self._check_days(entry.on, entry.plan_year, today)
+        _refuse_persons(entry.note)
         if entry.event in (EventType.APPROVED, EventType.SENT_BACK):
             self._check_second_person()
         if entry.event in DECISIONS:
@@ -848,6 +929,7 @@ class Tracker:
         believed = _believed_day(existing, event_id)
         day = on or believed or today
         self._check_days(day, plan_year, today)
+        _refuse_persons(reason)
         unchanged = day == believed and event is None and plan_year is None and not strike
         if unchanged and reason.strip():  # without a reason, that is said first
             raise MoveRefused(
@@ -890,7 +972,7 @@ class Tracker:
 
     def _refuse_later_edition(self, edition: str, on: date) -> None:
         """Refuse a ward that was not there yet, where the wards of the day are known."""
-        valid = self._valid_on(on)
+        valid = self.boundaries.valid_on(on)
         if valid is not None and edition > on.isoformat():
             raise MoveRefused(
                 "edition_not_yet",
@@ -1201,6 +1283,103 @@ class Tracker:
         with self.store.database.writing() as connection:
             append_audit(connection, audit)
         return page
+
+    @asks(Permission.IMPORT)
+    def export_rejected(self, trial: Trial, *, now: datetime, language: str) -> bytes:
+        """Return the rows of a file that were not taken, and note in the log who took them."""
+        say = texts(language)
+        content = xlsx_bytes({say("import.rejected"): rejected_table(trial, say)})
+        audit = self.access.audit(
+            AuditAction.EXPORTED, now, f"rejected {trial.receipt.source}",
+            rows=len(trial.receipt.rejected), sha256=trial.sha256,
+        )  # fmt: skip
+        with self.store.database.writing() as connection:
+            self.access.still(connection)
+            append_audit(connection, audit)
+        return content
+
+    @asks(Permission.EXPORT)
+    def export_counts(
+        self,
+        first: str,
+        last: str,
+        *,
+        as_of: date,
+        now: datetime,
+        language: str,
+        least: int | None = None,
+    ) -> bytes:
+        """Return the counts of wards by category as a workbook, and note in the log who took it.
+
+        Parameters
+        ----------
+        first, last : str
+            Months, 2025-01.
+        least : int, optional
+            For the public: no count from 1 to `least` - 1 is shown or can be worked out.
+
+        Raises
+        ------
+        CannotMeasure
+            ``no_counts_in_period``, if there is nothing in those months.
+        """
+        say, edition = texts(language), self.edition_on(as_of)
+        counts = self._counts_by_ward(first, last, edition)
+        head_of_log = self.log_head()
+        notes = [
+            say("counts_export.period", first=say.month(first), last=say.month(last)),
+            say("app.edition", edition=date.fromisoformat(edition.edition)),
+            say("app.log_head", count=str(head_of_log.count), hash=head_of_log.hash),
+        ]
+        if self.is_demonstration():
+            notes.append(say("app.simulated_long"))
+        if least is not None:
+            counts = suppress(counts, least=least, total=_TOTAL).table
+            notes.append(say("small_counts.note", largest=least - 1))
+        else:
+            counts = with_totals(counts, _TOTAL)
+        table = self._with_words(counts, edition, say)
+        audit = self.access.audit(
+            AuditAction.EXPORTED, now, f"counts {first} {last}", least=least or 0
+        )
+        with self.store.database.writing() as connection:
+            self.access.still(connection)
+            append_audit(connection, audit)
+        return xlsx_bytes(
+            {say("counts_export.sheet"): table},
+            notice="\n".join(notes),
+            notice_sheet=say("counts_export.notes"),
+        )
+
+    def _counts_by_ward(self, first: str, last: str, edition: Edition) -> pd.DataFrame:
+        """Return wards x categories of a period, rounded; missing where a month is not known."""
+        panel = self.panel(edition)
+        months = panel[panel["month"].between(first, last)]
+        if months.empty:
+            raise CannotMeasure(
+                "no_counts_in_period",
+                f"There are no counts from {first} to {last}.",
+                first=first,
+                last=last,
+            )
+        sums = months.groupby(["ward", "category"])["count"].sum().unstack("category")
+        known = months.groupby("ward")["known"].all()
+        return sums.round().astype("Int64").where(known)
+
+    def _with_words(self, counts: pd.DataFrame, edition: Edition, say: Texts) -> pd.DataFrame:
+        """Return a table of counts with names for its codes and a sign for what is not shown."""
+        names = self.boundaries.names(edition.edition)["name"]
+        labels = {
+            code: category.label.of(say.language)
+            for code, category in self.programme().categories.items()
+        }
+        total = say("counts_export.total")
+        shown = counts.astype(object).where(counts.notna(), say("small_counts.sign"))
+        shown.columns = pd.Index([labels.get(code, total) for code in counts.columns])
+        shown.insert(0, say("field.name"), [names.get(code, total) for code in counts.index])
+        codes = ["" if code == _TOTAL else code for code in counts.index]
+        shown.insert(0, say("field.code"), codes)
+        return shown.reset_index(drop=True)
 
     @asks(Permission.READ)
     def latest_events(self, most: int) -> list[Event]:
@@ -1939,16 +2118,50 @@ def _read_date(text: str) -> date:
     )
 
 
-def _require_event_columns(table: pd.DataFrame, name: str) -> None:
-    missing = [column for column in _EVENT_COLUMNS[:3] if column not in table.columns]
-    if missing:
-        there = [str(column) for column in table.columns]
+def _refuse_persons(note: str) -> None:
+    """Refuse a note that seems to name a person or a number of one; the note is not repeated."""
+    kinds = [kind for kind in scan_text(note) if kind != "nine_digits"]
+    if kinds:
         raise IntakeError(
-            "columns_missing",
-            f"{name} has no column {missing}; it has {there}.",
-            missing=missing,
-            columns=there,
+            "personal_data_in_text",
+            f"The text seems to hold personal data ({', '.join(kinds)}). Take it out; only places "
+            "and counts are kept here.",
+            personal=kinds,
         )
+
+
+def _event_table(table: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
+    """Return a file of events under the names of `_EVENT_COLUMNS`."""
+    column_of = columns_of(FileKind.STATUS, table.columns, mapping)
+    require(FileKind.STATUS, table, column_of)
+    return table[list(column_of.values())].set_axis(list(column_of), axis=1)
+
+
+def _said_of_import(trial: Trial) -> dict[str, object]:
+    """Return what the audit keeps of an import: names of columns and numbers, no cells."""
+    receipt, decision = trial.receipt, trial.decision
+    said: dict[str, object] = {
+        "kind": str(trial.kind),
+        "sha256": trial.sha256,
+        "rows": receipt.rows,
+        "accepted": receipt.accepted,
+        "new": receipt.new,
+        "rejected": len(receipt.rejected),
+    }
+    if trial.replaces is not None:
+        said |= {"replaced": receipt.replaced, "replaces": decision.replaces}
+    if decision.dropped:
+        said["dropped"] = len(decision.dropped)
+    if decision.kept:
+        said["kept"] = dict(sorted(decision.kept.items()))
+    return said
+
+
+def _part_of(
+    progress: Callable[[float], None], start: float, end: float
+) -> Callable[[float], None]:
+    """Return a progress that goes over a part of another's way."""
+    return lambda share: progress(start + (end - start) * share)
 
 
 def _cells(table: pd.DataFrame) -> list[tuple[int, dict[str, str]]]:
@@ -2020,29 +2233,6 @@ def _successor(crosswalk: Crosswalk, ward: str) -> str | None:
         return None
     new = str(children["new_code"].iloc[0])
     return new if len(crosswalk.parents(new)) == 1 else None
-
-
-_CELL = ["edition", "ward", "month", "category"]
-
-
-def _given_twice(rows: pd.DataFrame, already: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a cell that the file gives again, with and without its edition."""
-    fresh = rows[~rows["row"].isin(already["row"])]
-    again = fresh[fresh.duplicated(_CELL)]
-    return pd.DataFrame(
-        {
-            "row": again["row"],
-            "reason": "cell_given_twice",
-            "value": again["ward"] + " " + again["month"] + " " + again["category"],
-        }
-    )
-
-
-def _stated(rows: pd.DataFrame, edition: date | None) -> pd.DataFrame:
-    """Return rows with the edition a person stated for all that do not say their own."""
-    if edition is None:
-        return rows
-    return rows.assign(edition=rows["edition"].where(rows["edition"].ne(""), edition.isoformat()))
 
 
 _LEAST_KNOWN_WARDS = 0.5
@@ -2128,27 +2318,6 @@ def _trend(
             "watches": [result.denominator for result in results],
         }
     )
-
-
-def _first_days(days: pd.Series) -> pd.Series:
-    """Return days as they are, and of a month its first day."""
-    return days.where(days.str.len() == 10, days + "-01")
-
-
-def _unplaced(rows: pd.DataFrame, reasons: np.ndarray) -> pd.DataFrame:
-    values = [f"{lon:.5f} {lat:.5f}" for lon, lat in zip(rows["lon"], rows["lat"], strict=True)]
-    return pd.DataFrame({"row": rows["row"], "reason": reasons, "value": values})
-
-
-def _no_rejections() -> pd.DataFrame:
-    return pd.DataFrame(columns=["row", "reason", "value"])
-
-
-def _sorted_rejections(*tables: pd.DataFrame) -> pd.DataFrame:
-    filled = [table for table in tables if len(table)]
-    if not filled:
-        return _no_rejections()
-    return pd.concat(filled).sort_values("row", ignore_index=True)
 
 
 def _is_fixed(key: object) -> bool:

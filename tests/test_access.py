@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from hotspots.access import permission_of
 from hotspots.errors import HotspotsError, MoveRefused, NotAllowed, StoreError
+from hotspots.importing import Decision
+from hotspots.measures.file_kinds import FileKind
 from hotspots.programme.roles import MAY, Permission, Role
 from hotspots.programme.status import EventType as E
 from hotspots.programme.status import Status
@@ -78,6 +80,7 @@ def test_every_public_method_that_reads_or_writes_asks_for_a_permission() -> Non
         "open", "acting_as", "user", "may", "sign_in", "sign_in_by_claims", "sign_out",
         "has_users", "is_demonstration", "default_day", "data_version", "editions", "edition_on",
         "breaks", "new_hotspot_id", "selection_reasons", "is_open_demonstration",
+        "open_upload", "try_upload", "confirm",  # ask by the kind of file, see below
     }  # fmt: skip
     methods = {
         name: value
@@ -86,6 +89,55 @@ def test_every_public_method_that_reads_or_writes_asks_for_a_permission() -> Non
     }
     assert {name for name, method in methods.items() if permission_of(method) is None} <= free
     assert len(methods) > 40
+
+
+def test_only_who_may_import_opens_tries_and_confirms_a_file(
+    shared: Tracker, tmp_path: Path
+) -> None:
+    """An administrator opens files to bring boundaries in, and no figures."""
+    path = tmp_path / "counts.csv"
+    path.write_text("ward,month,category,count\n00001,2025-08,theft,1\n", "utf-8")
+    planner = shared.acting_as("planner")
+    decision = Decision(FileKind.COUNTS)
+    upload = planner.open_upload(path, today=TODAY)
+    with upload.reading:
+        trial = planner.try_upload(upload, decision, today=TODAY, now=NOW)
+        for role in Role:
+            other = shared.acting_as("admin" if role is Role.ADMINISTRATOR else str(role))
+            if Permission.IMPORT in MAY[role]:
+                continue
+            if role is not Role.ADMINISTRATOR:
+                with pytest.raises(NotAllowed):
+                    other.open_upload(path, today=TODAY)
+            with pytest.raises(NotAllowed):
+                other.open_upload(path, today=TODAY, kind=FileKind.COUNTS)
+            with pytest.raises(NotAllowed):
+                other.try_upload(upload, decision, today=TODAY, now=NOW)
+            with pytest.raises(NotAllowed):
+                other.confirm(trial, now=NOW)
+    assert shared.store.batches("counts") == planner.store.batches("counts")
+    trial.close()
+
+
+def test_whoever_is_disabled_between_dry_run_and_confirmation_writes_nothing(
+    shared: Tracker, tmp_path: Path
+) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("ward,month,category,count\n00001,2025-08,theft,1\n", "utf-8")
+    planner = shared.acting_as("planner")
+    upload = planner.open_upload(path, today=TODAY, kind=FileKind.COUNTS)
+    with upload.reading:
+        trial = planner.try_upload(upload, Decision(FileKind.COUNTS), today=TODAY, now=NOW)
+    before = len(shared.store.batches())
+    admin = shared.acting_as("admin")
+    admin.disable_user("planner", now=NOW)
+    try:
+        with pytest.raises(NotAllowed):
+            planner.confirm(trial, now=NOW)
+    finally:
+        admin.enable_user("planner", now=NOW)
+    assert len(shared.store.batches()) == before
+    trial.close()
 
 
 def _calls(tracker: Tracker, folder: Path) -> dict[Permission, Callable[[], object]]:

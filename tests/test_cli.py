@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 import shlex
@@ -167,6 +168,13 @@ def test_an_import_says_what_became_of_every_row(ok: Any, city: Path, points: Pa
 def test_an_import_says_so_in_json(ok: Any, city: Path, points: Path) -> None:
     assert json.loads(ok("import", "incidents", points, "--json")) == {
         "source": "points.csv",
+        "kind": "incidents",
+        "sha256": hashlib.sha256(points.read_bytes()).hexdigest(),
+        "tried": False,
+        "replaced": 0,
+        "warnings": [
+            {"code": "month_ends_early", "facts": {"month": "2025-10", "day": "2025-10-20"}}
+        ],
         "rows": 3,
         "accepted": 1,
         "new": 1,
@@ -181,13 +189,12 @@ def test_rejected_rows_are_written_so_that_no_spreadsheet_runs_them(
     ok: Any, city: Path, points: Path, tmp_path: Path
 ) -> None:
     ok("import", "incidents", points, "--rejected", tmp_path / "rejected.csv")
-    with (tmp_path / "rejected.csv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    assert rows == [
-        ["row", "reason", "value"],
-        ["2", "date_not_read", "31/02/2025"],
-        ["3", "not_a_coordinate", "'=1+1 10.05"],
-    ]
+    with (tmp_path / "rejected.csv").open(encoding="utf-8-sig") as file:
+        header, second, third = csv.reader(file)
+    assert header == ["Dòng", "lon", "lat", "date", "category", "Lý do"]
+    assert second[0] == "2"
+    assert second[-1].endswith(": 31/02/2025")
+    assert third[:3] == ["3", "'=1+1", "10.05"]
 
 
 def test_counts_and_a_mapping_are_imported(ok: Any, city: Path, tmp_path: Path) -> None:
@@ -453,7 +460,7 @@ def test_without_a_day_a_demonstration_is_shown_as_it_ends(
         ("report programme --out no/such/folder.html", "không đọc hoặc ghi được"),
         ("select --year 2027", "Chưa có vụ việc hay số liệu tháng"),
         ("import incidents none.csv", "Không có tệp none.csv"),
-        ("import incidents note.txt", "hãy lưu lại theo một trong các loại đó"),
+        ("import incidents note.doc", "hãy lưu lại theo một trong các loại đó"),
         ("import counts empty.csv", "Tệp empty.csv rỗng"),
         ("import counts events.csv", "Thiếu cột ward, month, category, count"),
         ("import status other.csv", "Thiếu cột hotspot, event, on"),
@@ -471,6 +478,7 @@ def test_a_refusal_is_said_in_vietnamese_on_stderr(
     run: Run, city: Path, tmp_path: Path, words: str, said: str
 ) -> None:
     written(tmp_path, "note.txt", "not toml at all")
+    written(tmp_path, "note.doc", "not a table")
     written(tmp_path, "empty.csv")
     written(tmp_path, "events.csv", "hotspot,event,on", "a,Designated,2025-10-20")
     written(tmp_path, "other.csv", "a,b", "1,2")
@@ -531,7 +539,7 @@ def test_a_report_of_a_rejected_file_can_be_read_again(
     ok: Any, city: Path, points: Path, tmp_path: Path
 ) -> None:
     ok("import", "incidents", points, "--rejected", tmp_path / "r.csv", "--json")
-    assert pd.read_csv(tmp_path / "r.csv")["row"].tolist() == [2, 3]
+    assert pd.read_csv(tmp_path / "r.csv")["Dòng"].tolist() == [2, 3]
 
 
 # -- trust: approval, users, proof, backup

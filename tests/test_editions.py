@@ -22,11 +22,12 @@ from shapely import box
 
 from geo.errors import GeoError
 from hotspots.errors import MoveRefused, NotFound, StoreError
+from hotspots.importing import Receipt
 from hotspots.measures.levels import known_months
 from hotspots.programme.status import EventType as E
 from hotspots.reports.lineage import lineage_lines
 from hotspots.text import texts
-from hotspots.tracker import Entry, Receipt, Tracker
+from hotspots.tracker import Entry, Tracker
 
 NOW = datetime(2026, 7, 5, 8, tzinfo=UTC)
 TODAY = date(2026, 7, 5)

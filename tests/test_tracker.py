@@ -24,12 +24,14 @@ from hotspots.errors import (
     ProgrammeError,
     StoreError,
 )
+from hotspots.importing import Receipt
 from hotspots.measures.targets import wilson
 from hotspots.programme.status import EventType as E
 from hotspots.programme.status import Status
+from hotspots.records.incident_files import read_batch
 from hotspots.records.log import first_broken_row, head, read_events
-from hotspots.records.store import Store
-from hotspots.tracker import Entry, Receipt, Tracker
+from hotspots.records.store import Store, sha256_of
+from hotspots.tracker import Entry, Tracker
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 TODAY = date(2026, 1, 5)
@@ -73,9 +75,9 @@ def total(tracker: Tracker) -> int:
 
 
 def picture(tracker: Tracker) -> tuple[object, ...]:
-    """What a store holds, apart from files that nobody reads."""
+    """What a store holds, apart from files that nobody reads and the audit, which only grows."""
     store = tracker.store
-    return head(store.database), store.batches(), store.editions(), total(tracker)
+    return read_events(store.database), store.batches(), store.editions(), total(tracker)
 
 
 # -- importing incidents
@@ -108,6 +110,9 @@ def test_the_same_file_twice_changes_nothing(small_city: Tracker, csv: Any) -> N
     receipt = incidents(small_city, path)
     assert (receipt.accepted, receipt.new, receipt.already_there) == (4, 0, 4)
     assert picture(small_city) == before
+    said = [each.details for each in small_city.audit() if each.action == "imported"]
+    assert [(each["new"], each["accepted"]) for each in said] == [(0, 4), (4, 4)]
+    assert {each["sha256"] for each in said} == {sha256_of(path.read_bytes())}
 
 
 def test_the_same_rows_in_another_file_change_nothing(small_city: Tracker, csv: Any) -> None:
@@ -206,8 +211,12 @@ def test_accepted_and_rejected_are_all_rows_of_any_file(
     small_city: Tracker, csv: Any, rows: list[list[str]]
 ) -> None:
     path = csv("any.csv", "lon,lat,date,category", *(",".join(cells) for cells in rows))
-    receipt = incidents(small_city, path)
     given_rows = sum(any(cells) or len(cells) > 1 for cells in rows)
+    if not given_rows:
+        with pytest.raises(IntakeError, match="no rows"):
+            incidents(small_city, path)
+        return
+    receipt = incidents(small_city, path)
     assert receipt.rows == receipt.accepted + len(receipt.rejected) == given_rows
     assert incidents(small_city, path).new == 0
 
@@ -228,11 +237,12 @@ def test_a_mapping_names_the_columns_and_categories(small_city: Tracker, csv: An
     assert incidents(small_city, path, mapping=mapping).new == 1
 
 
-def test_a_file_without_rows_changes_nothing(small_city: Tracker, csv: Any) -> None:
+def test_a_file_without_rows_is_refused_and_changes_nothing(small_city: Tracker, csv: Any) -> None:
     before = picture(small_city)
     for import_, header in ((incidents, POINTS[0]), (counts, "ward,month,category,count")):
-        receipt = import_(small_city, csv("a.csv", header))
-        assert (receipt.rows, receipt.accepted, receipt.new) == (0, 0, 0)
+        with pytest.raises(IntakeError) as refused:
+            import_(small_city, csv("a.csv", header))
+        assert refused.value.reason == "file_without_rows"
     assert picture(small_city) == before
 
 
@@ -289,7 +299,7 @@ def test_the_edition_of_the_day_decides_the_ward(two_editions: Tracker, csv: Any
     assert receipt.accepted == 3
     old, new = two_editions.editions()
     (batch,) = two_editions.store.batches()
-    table = pd.read_parquet(two_editions.store.root / "incidents" / batch.file)
+    table = read_batch(two_editions.store, batch)
     assert list(zip(table["ward"], table["edition"], strict=True)) == [
         ("00002", old.edition),
         ("10001", new.edition),

@@ -28,6 +28,7 @@ _GROUP_OF = {
     "allowed": "event",
     "role": "role",
     "permission": "permission",
+    "personal": "personal_data",
 }
 _MOST_ROWS = 20
 _YEARS = frozenset({"year", "years", "plan_year"})
@@ -103,6 +104,22 @@ class Texts:
     def month(self, month: str) -> str:
         """Write a month given as 2025-10."""
         return f"{month[5:7]}/{month[:4]}"
+
+    def period(self, period: str) -> str:
+        """Write a period given as 2025, 2025-Q3, 2025-H1, 2025-10 or 2025-10-20.
+
+        >>> vi, en = texts("vi"), texts("en")
+        >>> vi.period("2025-Q3"), en.period("2025-H1"), vi.period("2025-10"), vi.period("2025")
+        ('quý 3/2025', 'half-year 1/2025', '10/2025', '2025')
+        """
+        year, _, part = period.partition("-")
+        if part[:1] in ("Q", "H"):
+            return self(
+                f"word.{'quarter' if part[0] == 'Q' else 'half_year'}", part=part[1:], year=year
+            )
+        if len(part) == len("10-20"):
+            return self.day(date.fromisoformat(period))
+        return self.month(period) if part else year
 
     def ward(self, kind: str, name: str) -> str:
         """Write a ward's name with its kind in front, once."""
