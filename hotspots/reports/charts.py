@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -280,6 +281,122 @@ def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> Figure:
         )
     )
     return _framed(alt.layer(line, _target_line(target)), height=190)
+
+
+def places_chart(
+    points: pd.DataFrame,
+    outlines: Sequence[Mapping[str, Any]],
+    say: Texts,
+    height: int = 520,
+) -> Figure:
+    """Draw points over the outlines of wards: those that lie in a ward and those that do not.
+
+    The two differ in colour and in shape. A far island, or points far from every ward, would shrink
+    the city to a dot: such points are counted above the map and not drawn.
+
+    Parameters
+    ----------
+    points : DataFrame
+        `lon`, `lat`, `placed` (bool).
+    outlines : sequence of GeoJSON features
+        In degrees, with `properties.name`.
+    """
+    frame = _frame(outlines)
+    shown = points if frame is None else points[frame.holds(points["lon"], points["lat"])]
+    drawn = [each for each in outlines if frame is None or frame.meets(each)]
+    kinds = {True: say("chart.placed"), False: say("chart.unplaced")}
+    table = shown.assign(place=[kinds[bool(placed)] for placed in shown["placed"]])
+    wards = (
+        alt.Chart(alt.Data(values=drawn))  # type: ignore[no-untyped-call]
+        .mark_geoshape(fill="#eef2f6", stroke="#9aa9b8", strokeWidth=0.6)
+        .encode(tooltip=alt.Tooltip("properties.name:N", title=say("column.ward")))
+    )
+    layers: list[alt.Chart] = [wards]
+    if len(table):
+        domain = list(kinds.values())
+        legend = alt.Legend(title=None, orient="top", labelLimit=400, symbolSize=90)
+        layers += [
+            alt.Chart(table)
+            .mark_point(size=28, filled=True, opacity=0.75)
+            .encode(
+                longitude="lon:Q",
+                latitude="lat:Q",
+                color=alt.Color(
+                    "place:N",
+                    scale=alt.Scale(domain=domain, range=["#0072b2", "#d55e00"]),
+                    legend=legend,
+                ),
+                shape=alt.Shape(
+                    "place:N",
+                    scale=alt.Scale(domain=domain, range=["circle", "triangle-up"]),
+                    legend=legend,
+                ),
+                tooltip=[
+                    alt.Tooltip("place:N", title=say("chart.place")),
+                    alt.Tooltip("lon:Q", title=say("field.lon"), format=".5f"),
+                    alt.Tooltip("lat:Q", title=say("field.lat"), format=".5f"),
+                ],
+            )
+        ]
+    # Degrees as they are, north up: a projection would take rings drawn the other way round for
+    # all the rest of the world.
+    chart = alt.layer(*layers).project(type="identity", reflectY=True)
+    beyond = len(points) - len(shown)
+    if beyond:
+        title = alt.TitleParams(
+            say("chart.beyond", count=beyond), anchor="start", fontSize=12, fontWeight="normal"
+        )
+        chart = chart.properties(title=title)
+    return _framed(chart, height=height)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A box of degrees."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def holds(self, lon: pd.Series, lat: pd.Series) -> pd.Series:
+        inside: pd.Series = lon.between(self.west, self.east) & lat.between(self.south, self.north)
+        return inside
+
+    def meets(self, outline: Mapping[str, Any]) -> bool:
+        return any(
+            self.west <= lon <= self.east and self.south <= lat <= self.north
+            for lon, lat in _corners(outline["geometry"]["coordinates"])
+        )
+
+
+_MARGIN = 0.25
+_FAR = 0.01
+
+
+def _frame(outlines: Sequence[Mapping[str, Any]]) -> _Frame | None:
+    """Return the box around all but the farthest corners, and a margin; None without any."""
+    corners = [place for each in outlines for place in _corners(each["geometry"]["coordinates"])]
+    if not corners:
+        return None
+    table = pd.DataFrame(corners, columns=["lon", "lat"])
+    first, last = table.quantile(_FAR), table.quantile(1 - _FAR)
+    aside = _MARGIN * float((last - first).max())
+    return _Frame(
+        float(first["lon"]) - aside,
+        float(first["lat"]) - aside,
+        float(last["lon"]) + aside,
+        float(last["lat"]) + aside,
+    )
+
+
+def _corners(coordinates: Any) -> Iterator[tuple[float, float]]:
+    """Give every vertex of rings that lie one in another, however deep."""
+    for part in coordinates:
+        if isinstance(part[0], int | float):
+            yield float(part[0]), float(part[1])
+        else:
+            yield from _corners(part)
 
 
 def svg(chart: Figure, width: int = 680) -> str:

@@ -51,9 +51,9 @@ def _switch(shared: Tracker, say: Texts) -> None:
     names = {user.name: user for user in users(shared.store.database) if user.active}
     with st.sidebar:
         key = session.widget_key("demonstration.user")
-        if key not in st.session_state:
-            kept = st.session_state.get("demonstration.user", "thammuu")
-            st.session_state[key] = kept if kept in names else next(iter(names))
+        kept = st.session_state.get(key, st.session_state.get("demonstration.user", "thammuu"))
+        # Set at every run: in another language the list has other labels, and would begin anew.
+        st.session_state[key] = kept if kept in names else next(iter(names))
         chosen = st.selectbox(
             say("sign_in.demonstration"),
             list(names),

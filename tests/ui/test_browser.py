@@ -16,8 +16,8 @@ from hotspots.tracker import Tracker
 pytestmark = pytest.mark.browser
 Serve = Callable[[Path], AbstractContextManager[str]]
 PAGES = (
-    "overview", "hotspot", "record", "targets", "selection", "report", "approvals", "boundaries",
-    "accounts",
+    "overview", "hotspot", "record", "targets", "selection", "report", "data", "approvals",
+    "boundaries", "accounts",
 )  # fmt: skip
 
 

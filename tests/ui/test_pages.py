@@ -13,7 +13,9 @@ from hotspots.text import texts
 from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
 
-PAGES = ("overview", "hotspot", "record", "targets", "selection", "report", "boundaries")
+PAGES = (
+    "overview", "hotspot", "record", "targets", "selection", "report", "data", "boundaries",
+)  # fmt: skip
 PAGES_OF_PEOPLE = ("approvals", "accounts")
 PROGRAMME = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import streamlit as st
 
+from hotspots.import_words import scorecard_cells
 from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.charts import monthly_chart
@@ -33,6 +34,7 @@ def show() -> None:
     with left:
         st.subheader(say("hotspot.timeline"))
         widgets.cells(timeline(file, say))
+        _scorecard(chosen, snapshot, say)
         with st.expander(say("hotspot.log")):
             _log(file, say)
     with right:
@@ -145,6 +147,15 @@ def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
         icon=":material/description:",
         on_click="ignore",
     )
+
+
+def _scorecard(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
+    """Show what the hotspot was found to be under each criterion, where a file said so."""
+    lines = session.tracker().scorecard(hotspot, snapshot.as_of)
+    if lines.empty:
+        return
+    st.subheader(say("hotspot.scorecard"))
+    widgets.cells(scorecard_cells(lines, say))
 
 
 def _log(file: HotspotFile, say: Texts) -> None:

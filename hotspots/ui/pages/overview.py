@@ -271,12 +271,22 @@ def _counts(ward: str, hotspots: list[str], view: MapView, snapshot: Snapshot, s
         first, last = (say.month(month) for month in (recent["month"].min(), recent["month"].max()))
         count = round(recent["count"].sum())
         st.caption(say("overview.last12", count=count, first=first, last=last))
+        _per_resident(ward, count, view, snapshot, say)
     events = [
         event for hotspot in hotspots for event in tracker.hotspot(hotspot, snapshot.as_of).events
     ]
     chart = monthly_chart(monthly, events, say, breaks=tracker.breaks(monthly))
     st.altair_chart(chart, width="stretch", theme=None)
     widgets.counts_end(monthly, tracker.lineage(ward, view.edition.edition), snapshot, say)
+
+
+def _per_resident(ward: str, count: int, view: MapView, snapshot: Snapshot, say: Texts) -> None:
+    """Say how many people live in the ward, where a file said so, and the count per 1,000."""
+    found = session.tracker().population(ward, view.edition.edition, snapshot.as_of)
+    if found is not None and found[0] > 0:
+        people, on = found
+        rate = say.number(1000 * count / people, 1)
+        st.caption(say("overview.residents", people=people, on=say.period(on), rate=rate))
 
 
 def _trends(snapshot: Snapshot, say: Texts) -> None:

@@ -13,7 +13,8 @@ from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
 
-_KINDS = ("programme", "hotspot", "ward")
+_KINDS = ("programme", "hotspot", "ward", "counts")
+_LEAST = 5
 _MADE = "report.page"
 
 
@@ -33,6 +34,9 @@ def show() -> None:
         ),
         start="programme",
     )
+    if kind == "counts":
+        _counts(snapshot, say)
+        return
     which = _which(kind, snapshot, say)
     if which is None:
         return
@@ -40,6 +44,66 @@ def show() -> None:
         st.session_state["report.made"] = _asked(kind, which, snapshot, say)
     if st.session_state.get("report.made") == _asked(kind, which, snapshot, say):
         _result(kind, which, snapshot, say)
+
+
+def _counts(snapshot: Snapshot, say: Texts) -> None:
+    """Offer the counts of a period as a workbook, for the office or for the public."""
+    st.subheader(say("counts_export.title"))
+    st.caption(say("counts_export.intro"))
+    tracker = session.tracker()
+    months = sorted(tracker.panel(snapshot.edition)["month"].unique()) if snapshot.edition else []
+    if not months:
+        st.info(say("overview.no_counts"))
+        return
+    left, right, rest = st.columns([1, 1, 2], gap="medium")
+    with left:
+        first = _month("counts_export.first", months, months[-min(12, len(months))], say)
+    with right:
+        last = _month("counts_export.last", months, months[-1], say)
+    with rest:
+        public = widgets.remembered(
+            "counts_export.public",
+            lambda key: st.toggle(
+                say("counts_export.public"), help=say("counts_export.public_help"), key=key
+            ),
+            start=True,
+        )
+        least = widgets.remembered(
+            "counts_export.least",
+            lambda key: st.number_input(
+                say("counts_export.least"), 2, 50, key=key, disabled=not public
+            ),
+            start=_LEAST,
+        )
+    if first > last:
+        st.warning(say("counts_export.order"))
+        return
+    now, language = session.now, say.language
+
+    def workbook() -> bytes:
+        return tracker.export_counts(
+            first, last, as_of=snapshot.as_of, now=now(), language=language,
+            least=int(least) if public else None,
+        )  # fmt: skip
+
+    if not tracker.may(Permission.EXPORT):
+        return
+    st.download_button(
+        say("counts_export.download"),
+        workbook,
+        file_name=f"counts-{first}-{last}{'-public' if public else ''}.xlsx",
+        mime="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _month(name: str, months: list[str], start: str, say: Texts) -> str:
+    return widgets.remembered(
+        name,
+        lambda key: st.selectbox(say(name), months, format_func=say.month, key=key),
+        start=start,
+    )
 
 
 def _asked(kind: str, which: str, snapshot: Snapshot, say: Texts) -> tuple[object, ...]:

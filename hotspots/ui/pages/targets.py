@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from hotspots.import_words import indicator_cells
 from hotspots.measures.targets import TargetResult
 from hotspots.reports.charts import transformed_chart, trend_chart
 from hotspots.reports.html import Cells
@@ -23,9 +24,10 @@ def show() -> None:
     st.title(say("targets.title"))
     if snapshot.plan_year is None:
         st.info(say("targets.nothing"))
-        return
-    _transformed(snapshot, say)
-    _not_relapsed(snapshot, say)
+    else:
+        _transformed(snapshot, say)
+        _not_relapsed(snapshot, say)
+    _indicators(snapshot, say)
 
 
 def _transformed(snapshot: Snapshot, say: Texts) -> None:
@@ -44,6 +46,16 @@ def _transformed(snapshot: Snapshot, say: Texts) -> None:
             widgets.choose("targets.year", say("targets.choose_year"), [str(y) for y in years], str)
         )
         _behind(snapshot, snapshot.transformed[year], _PARTS, say)
+
+
+def _indicators(snapshot: Snapshot, say: Texts) -> None:
+    """Show the other indicators of the plan, where a file brought them in."""
+    values = session.tracker().indicators(snapshot.as_of)
+    if values.empty:
+        return
+    st.subheader(say("targets.indicators"))
+    st.caption(say("targets.indicators_note"))
+    widgets.cells(indicator_cells(values, say))
 
 
 def _year_table(results: Mapping[int, TargetResult], say: Texts) -> Cells:
