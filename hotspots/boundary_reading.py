@@ -20,6 +20,7 @@ from geo.errors import GeoError
 from geo.wards import Findings, ReadWards, RowProblem, read_edition, read_wards, write_edition
 from hotspots.records import sandbox
 from hotspots.records.reading.limits import LIMITS, Limits
+from hotspots.records.staging import temporary_folder
 
 _MODULE = "hotspots.boundary_reading"
 _COPY = "uploaded-boundaries"
@@ -51,7 +52,6 @@ def read_uploaded_boundaries(
     IntakeError
         If reading it takes too much memory or time, or stops the process that reads.
     """
-    folder = Path(tempfile.mkdtemp(prefix="hotspots-boundaries-"))
     request = {
         "name": Path(name).name,
         "edition": edition.isoformat(),
@@ -59,14 +59,11 @@ def read_uploaded_boundaries(
         "name_column": name_column,
         "crs": crs,
     }
-    with tempfile.TemporaryFile() as given:
+    with temporary_folder() as folder, tempfile.TemporaryFile() as given:
         given.write(content)
         given.flush()
-        sandbox.run(_MODULE, request, folder, file=given, name=name, limits=_LIMITS)
-    try:
-        return _read_back(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        sandbox.run(_MODULE, request, folder.path, file=given, name=name, limits=_LIMITS)
+        return _read_back(folder.path)
 
 
 def main(request: Mapping[str, Any], confined: Mapping[str, bool]) -> int:

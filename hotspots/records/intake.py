@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -26,6 +24,7 @@ from hotspots.records import sandbox
 from hotspots.records.reading import kinds
 from hotspots.records.reading.limits import LIMITS, Limits, Wish
 from hotspots.records.reading.sink import NUMBER, read_batches, read_facts, read_ragged
+from hotspots.records.staging import StagingFolder, temporary_folder
 
 __all__ = [
     "SUFFIXES",
@@ -255,27 +254,27 @@ def _open(
     before = os.fstat(file.fileno())
     _refuse_size(name, kind, before.st_size, limits)
     sha256 = _sha256_of(file)
-    folder = Path(tempfile.mkdtemp(prefix="hotspots-reading-"))  # 0700
     request = {
         "name": name,
         "size": before.st_size,
         "wish": asdict(wish),
         "limits": limits.as_dict(),
     }
-    sandbox.run(
-        _CHILD,
-        request,
-        folder,
-        file=file,
-        name=name,
-        limits=_with_time_for(limits, kind, before.st_size),
-        progress=progress,
-    )
+    folder = temporary_folder()
     try:
+        sandbox.run(
+            _CHILD,
+            request,
+            folder.path,
+            file=file,
+            name=name,
+            limits=_with_time_for(limits, kind, before.st_size),
+            progress=progress,
+        )
         _refuse_changed(name, before, os.fstat(file.fileno()))
         reading = _reading(folder, name, sha256, before.st_size)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.close()
         raise
     if progress is not None:
         progress(1.0)
@@ -331,12 +330,12 @@ def _refuse_changed(name: str, before: os.stat_result, after: os.stat_result) ->
         )
 
 
-def _reading(folder: Path, name: str, sha256: str, size: int) -> Reading:
-    said = read_facts(folder)
+def _reading(folder: StagingFolder, name: str, sha256: str, size: int) -> Reading:
+    said = read_facts(folder.path)
     facts: Mapping[str, Any] = said["facts"]
-    ragged = read_ragged(folder).to_pandas().sort_values("row", kind="stable", ignore_index=True)
-    remove = _Removal(folder)
-    reading = Reading(
+    ragged = read_ragged(folder.path).to_pandas()
+    ragged = ragged.sort_values("row", kind="stable", ignore_index=True)
+    return Reading(
         name=name,
         sha256=sha256,
         size=size,
@@ -356,21 +355,9 @@ def _reading(folder: Path, name: str, sha256: str, size: int) -> Reading:
         geometry=bool(said["geometry"]),
         found=tuple(Found(str(item["code"]), item["facts"]) for item in said["found"]),
         cost=facts.get("cost", {}),
-        _folder=folder,
-        _remove=remove,
+        _folder=folder.path,
+        _remove=folder.close,  # holds the folder; it is gone with the reading, closed or not
     )
-    weakref.finalize(reading, remove)  # also if nobody closes it
-    return reading
-
-
-class _Removal:
-    """Removes a folder, once or more often."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _texts(facts: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -156,16 +157,38 @@ def skipped_drivers() -> str:
 
 
 def _search_path() -> list[str]:
-    """Return where the process finds this package, also from an editable install, and the rest."""
-    others = [path for path in sys.path if os.path.isabs(path) and path != str(_ROOT)]
-    return [str(_ROOT), *others]
+    """Return where the process finds this package, also from an editable install, and libraries."""
+    return [str(_ROOT), *(path for path in _libraries() if Path(path).resolve() != _ROOT)]
 
 
 def _readable() -> list[str]:
     """Return the folders of code; of this project its packages only, not what lies beside them."""
     packages = [str(_ROOT / package) for package in _PACKAGES]
+    # Shared libraries and their data, as Conda lays them out.
+    shared = [f"{prefix}/{part}" for prefix in _prefixes() for part in ("lib", "lib64", "share")]
     data = [os.environ[key] for key in ("GDAL_DATA", "PROJ_DATA") if key in os.environ]
-    return [*packages, *_search_path()[1:], sys.prefix, sys.base_prefix, *data]
+    return [*packages, *_libraries(), *shared, *data]
+
+
+def _libraries() -> list[str]:
+    """Return the standard library and the folders of installed packages.
+
+    The other entries of `sys.path` are folders somebody works in: the store may lie there.
+    """
+    named = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    ours = [Path(path).resolve() for path in named]
+    return [path for path in sys.path if os.path.isabs(path) and _is_library(path, ours)]
+
+
+def _is_library(path: str, ours: Sequence[Path]) -> bool:
+    real = Path(path).resolve()
+    return real.name in ("site-packages", "dist-packages") or any(
+        real.is_relative_to(one) for one in ours
+    )
+
+
+def _prefixes() -> list[str]:
+    return list(dict.fromkeys((sys.prefix, sys.base_prefix)))
 
 
 def _wait(

@@ -6,6 +6,7 @@ Any number of rows goes through in bounded memory. Nothing of it is in the store
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -26,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hotspots.errors import IntakeError
 from hotspots.records.count_tables import CELL, added_up, count_table
 from hotspots.records.troubles import Where
 
@@ -63,7 +65,15 @@ class KeptPart:
 
 
 class StagingFolder:
-    """A private folder that is gone when nobody holds it any more."""
+    """A private folder that is gone when nobody holds it any more; a context manager.
+
+    What a killed process left in the same place is removed when the next one is made there.
+
+    Parameters
+    ----------
+    place : Path
+        A folder that only this user writes to.
+    """
 
     def __init__(self, place: Path) -> None:
         _remove_abandoned(place)
@@ -76,6 +86,52 @@ class StagingFolder:
     def close(self) -> None:
         """Remove the folder and what is in it."""
         self._gone()
+
+    def __enter__(self) -> StagingFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def temporary_folder() -> StagingFolder:
+    """Return a private folder for an uploaded file, in the one temporary folder of this user.
+
+    Raises
+    ------
+    IntakeError
+        ``temporary_folder_not_own``: somebody else made that folder, or it leads elsewhere.
+    """
+    return StagingFolder(_own_temporary_place())
+
+
+def _own_temporary_place() -> Path:
+    place = Path(tempfile.gettempdir(), f"hotspots-{os.geteuid()}")
+    with Where(str(place)).writing_files():
+        with suppress(FileExistsError):
+            place.mkdir(mode=0o700)
+        try:
+            opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EACCES):
+                raise _not_own(place) from error
+            raise
+        try:
+            if os.fstat(opened).st_uid != os.geteuid():
+                raise _not_own(place)
+            os.fchmod(opened, 0o700)
+        finally:
+            os.close(opened)
+    return place
+
+
+def _not_own(place: Path) -> IntakeError:
+    return IntakeError(
+        "temporary_folder_not_own",
+        f"{place} must be a folder of the account that runs this, and is not: no file is read. "
+        "Remove it, or name another temporary folder in TMPDIR.",
+        folder=str(place),
+    )
 
 
 def _remove(path: Path, lock: int, owner: int) -> None:

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import io
 import json
+import os
 import tempfile
 import threading
 import unicodedata
@@ -47,10 +48,10 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files, which must be empty again in the end."""
-    place = tmp_path / "temporary"
+    """The user's folder for temporary files, which must be empty again in the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = tmp_path / f"hotspots-{os.geteuid()}"
     place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
     return place
 
 
@@ -262,11 +263,25 @@ def test_where_the_blocks_end_makes_no_difference(
 
 
 @pytest.mark.parametrize(
-    ("text", "wrong"), [("a,a\n", ["a"]), ("a, a \n", ["a"]), ("a,,b\n", [""])]
+    ("text", "places"),
+    [("a,a\n", "1, 2"), ("b,a, a \n", "2, 3"), ("a,,b\n", "2"), ("a,,b,\n", "2, 4")],
 )
-def test_every_column_needs_a_name_of_its_own(text: str, wrong: list[str]) -> None:
+def test_every_column_needs_a_name_of_its_own(text: str, places: str) -> None:
     refused = csv_reason(text)
-    assert (refused.reason, refused.facts["names"]) == ("header_not_usable", wrong)
+    assert (refused.reason, refused.facts["places"]) == ("header_not_usable", places)
+    assert f"columns {places}." in str(refused)
+
+
+def test_a_file_without_a_header_does_not_have_its_first_row_quoted() -> None:
+    refused = csv_reason("079203001234,Nguyễn Văn An,079203001234,\n1,2,3,4\n")
+    assert refused.reason == "header_not_usable"
+    assert refused.facts == {"file": "a.csv", "places": "1, 3, 4"}
+    assert "0792" not in str(refused)
+
+
+def test_of_many_columns_without_a_name_the_first_are_placed() -> None:
+    refused = csv_reason("a" + "," * 99 + "\n1\n")
+    assert str(refused.facts["places"]).endswith("20, 21, …")
 
 
 @pytest.mark.parametrize("text", ["a,b", "a,b\n", "a,b\r\n", "a,b\n\n\n"])
@@ -358,7 +373,8 @@ def test_another_encoding_far_down_is_found_too() -> None:
     ("content", "reason_", "row"),
     [
         (b"", "file_empty", None),
-        (b"\n", "header_not_usable", None),
+        (b"\n", "file_empty", None),
+        (b"\r\n\n  \n\t\n", "file_empty", None),
         (b"a,b\n1,2\n1,\x002\n", "nul_in_file", 2),
         (b"a,b\n" + b"1,2\n" * 600_000 + b"\x00", "nul_in_file", 600_001),
         (b'a,b\n1,2\n3,"4\n5,6\n', "quote_not_closed", 2),

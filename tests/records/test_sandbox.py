@@ -35,9 +35,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs lines of code as the process that reads; gives what they leave in `answer`."""
     code = tmp_path / "code"
     code.mkdir()
-    search, readable = sandbox._search_path(), sandbox._readable()
-    monkeypatch.setattr(sandbox, "_search_path", lambda: [*search, str(code)])
-    monkeypatch.setattr(sandbox, "_readable", lambda: [*readable, str(code)])
+    search, readable = sandbox._search_path, sandbox._readable
+    monkeypatch.setattr(sandbox, "_search_path", lambda: [*search(), str(code)])
+    monkeypatch.setattr(sandbox, "_readable", lambda: [*readable(), str(code)])
 
     def run_(lines: str, limits: Limits = SHORT, **more: Any) -> dict[str, Any]:
         body = "\n".join(f"    {line}" for line in lines.strip().splitlines())
@@ -178,6 +178,50 @@ answer["connected"] = libc.connect(libc.socket(2, 1, 0), address, 16) == 0
         )
         assert answer["file"] == answer["made"] == (not answer["confined"]["files"])
         assert answer["connected"] == (not answer["confined"]["network"])
+
+
+OPENED = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+answer["opened"], answer["path"] = [], sys.path
+for file in FILES:
+    try:
+        answer["opened"].append(open(file).name)
+    except OSError:
+        pass
+    if confined["files"] and libc.open(file.encode(), 0) >= 0:
+        answer["opened"].append(file)
+"""
+
+
+def test_what_lies_in_a_folder_somebody_works_in_is_not_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m` and pytest put the working folder on the search path; the store lies there."""
+    working = tmp_path / "working"
+    (working / "store").mkdir(parents=True)
+    files = [working / "secret.csv", working / "store" / "hotspots.sqlite"]
+    for file in files:
+        file.write_text("secret")
+    monkeypatch.chdir(working)
+    monkeypatch.syspath_prepend(working)
+    answer = run(OPENED.replace("FILES", repr([str(file) for file in files])))
+    assert answer["opened"] == []
+    assert str(working) not in answer["path"]
+
+
+def test_of_this_project_only_its_packages_are_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the search path spells its folder."""
+    spelled = tmp_path / "project"
+    spelled.symlink_to(sandbox._ROOT)
+    monkeypatch.syspath_prepend(spelled)
+    monkeypatch.syspath_prepend(sandbox._ROOT / "tests")
+    files = [sandbox._ROOT / "pyproject.toml", spelled / "app.py", Path(__file__).resolve()]
+    assert all(file.is_file() for file in files)
+    answer = run(OPENED.replace("FILES", repr([str(file) for file in files])))
+    assert answer["opened"] == []
 
 
 def test_gdal_knows_two_drivers_there(run: Run) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ import shapely
 from hotspots.errors import IntakeError
 from hotspots.records.reading.cell_text import number_text
 from hotspots.records.reading.encodings import Letters
+from hotspots.records.reading.header import not_usable
 from hotspots.records.reading.limits import Limits, Wish
 from hotspots.records.reading.places import DEGREES, crs_named
 from hotspots.records.reading.shapes import MapRows, hand_over, too_many_features
@@ -140,20 +142,14 @@ def _columns(
             columns=len(names),
             most=limits.columns,
         )
-    columns = {
-        whole_letters(letters.read(name)): [
-            _cell(path, row.get(name), letters, limits) for row in given
-        ]
-        for name in names
+    shown = [whole_letters(letters.read(name)) for name in names]
+    times = Counter(shown)
+    if wrong := [place for place, name in enumerate(shown, 1) if times[name] > 1]:
+        raise not_usable(wrong, path.name)
+    return {
+        clean: [_cell(path, row.get(name), letters, limits) for row in given]
+        for clean, name in zip(shown, names, strict=True)
     }
-    if len(columns) < len(names):
-        raise IntakeError(
-            "header_not_usable",
-            f"{path.name}: some properties have the same name.",
-            file=path.name,
-            names=sorted(names),
-        )
-    return columns
 
 
 def _cell(path: Path, value: object, letters: Letters, limits: Limits) -> str:

@@ -29,6 +29,7 @@ import shapely
 from hotspots.errors import IntakeError
 from hotspots.records.reading.cell_text import moment_text, number_text
 from hotspots.records.reading.encodings import LEGACY, Letters, decoder, detect
+from hotspots.records.reading.header import not_usable
 from hotspots.records.reading.limits import Limits, Wish
 from hotspots.records.reading.places import wished_crs
 from hotspots.records.reading.shapes import MapRows, check_vertices, hand_over, too_many_features
@@ -293,12 +294,9 @@ class _Layer:
             if _is_binary(column):
                 self._dropped.append(shown)
             elif shown in columns:
-                raise IntakeError(
-                    "header_not_usable",
-                    f"{self._path.name}: two columns are named {shown!r}.",
-                    file=self._path.name,
-                    names=[shown],
-                )
+                same = [self._name(other, read) == shown for other in self._names]
+                places = [number for number, is_same in enumerate(same, 1) if is_same]
+                raise not_usable(places, self._path.name)
             else:
                 columns[shown] = [
                     self._cell(value, read, row, problems)

@@ -248,7 +248,7 @@ class _Table:
         given = {column: " ".join(text.split()) for column, text in header.texts.items()}
         first, last = min(given), max(given)
         names = [given.get(column, "") for column in range(first, last + 1)]
-        return checked_names(names, self._path.name, self._limits), first
+        return checked_names(names, self._path.name, self._limits, first=first), first
 
     def _body(
         self, rows: Iterator[_TextRow], names: Sequence[str], first: int, header: int
