@@ -145,7 +145,7 @@ class Guard:
 
     def _label(self, position: int, name: str) -> str:
         digits = sum(sign.isdigit() for sign in name)
-        return f"#{position + 1}" if digits >= 8 or self._name_gives_away(name) else name
+        return f"#{position + 1}" if digits >= 7 or self._name_gives_away(name) else name
 
     def _name_gives_away(self, name: str) -> set[str]:
         kinds = set(scan_text(name))

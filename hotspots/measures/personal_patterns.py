@@ -113,6 +113,16 @@ _AMOUNT = re.compile(
     r"|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"
     r"|(?:0|[1-9][0-9]*)\.(?!0\b)[0-9]+(?!\.[0-9])|(?:0|[1-9][0-9]*),[0-9]+(?!,[0-9]))(?![0-9])"
 )
+# What follows a decimal sign in a sentence may be a number of a person: "số 3,0903123456". Shapes
+# and numbers written as text have letters too, but no words.
+_LETTER_OF_A_NUMBER = re.compile(
+    r"^(?:SRID=[0-9]+;)?\s?(?:MULTI)?(?:POINT|LINESTRING|POLYGON)\s?[ZM]{0,2}\s?(?=\()"
+    r"|(?<=[0-9.])E(?=[+-]?[0-9])|(?<=[0-9°])\s?[NSEWBĐ]\b",
+    re.I,
+)
+_LETTER = re.compile(r"[^\W\d_]")
+_LONGEST_FRACTION = 6
+_FRACTION_FROM_ZERO = re.compile(r"(?:,0|\.0[0-9]{3})[0-9]*$")
 _DIALLED = re.compile(r"(?:(?<![0-9.,])0[0-9]{1,4}|84\)?)[ .()-]{1,2}$")
 _ABROAD = re.compile(
     r"\+\s?(?:84(?:[ .()'-]{0,3}[0-9]){8,11}|[1-9](?:[ ()-]{0,3}[0-9]){9,13})(?![0-9])"
@@ -128,12 +138,15 @@ _NUMBER_OF_PERSON = re.compile(f"{_CITIZEN.pattern}|{_PHONE.pattern}")
 _NINE_DIGITS = re.compile("[0-9]{9}|[0-9]{3}[^0-9]{1,3}[0-9]{3}[^0-9]{1,3}[0-9]{3}")
 _YEAR = re.compile("(?:19|20)[0-9]{2}")
 _LONGEST = 14
+_LONGEST_WRITTEN = 4 * _LONGEST
 
 
 def _number_kinds(text: str) -> Iterator[str]:
     if _ABROAD.search(text):
         yield "phone"
-    for run in _RUN.finditer(_AMOUNT.sub(_masked, text)):
+    in_words = _LETTER.search(_LETTER_OF_A_NUMBER.sub("", text)) is not None
+    masked = _masked_in_words if in_words else _masked
+    for run in _RUN.finditer(_AMOUNT.sub(masked, text)):
         groups = re.findall("[0-9]+", run[0])
         if _NUMBER_OF_PERSON.search("".join(groups)) or _NINE_DIGITS.search(run[0]):
             for window in _windows(groups):
@@ -144,6 +157,19 @@ def _masked(amount: re.Match[str]) -> str:
     """Nothing of an amount; "123.456" stays where "0903 " stands in front."""
     before = amount.string[max(0, amount.start() - 8) : amount.start()]
     return amount[0] if _DIALLED.search(before) else " ; "
+
+
+def _masked_in_words(amount: re.Match[str]) -> str:
+    """As `_masked`; a fraction stays that is too long for one, or begins a number of a person."""
+    fraction = re.split("[.,]", amount[0])[-1]
+    if len(fraction) > _LONGEST_FRACTION:
+        return amount[0]
+    if _FRACTION_FROM_ZERO.search(amount[0]):
+        start = amount.end() - len(fraction)
+        run = _RUN.match(amount.string[start : start + _LONGEST_WRITTEN])
+        if run and _NUMBER_OF_PERSON.match(re.sub("[^0-9]", "", run[0])):
+            return amount[0]
+    return _masked(amount)
 
 
 def _windows(groups: list[str]) -> Iterator[list[str]]:

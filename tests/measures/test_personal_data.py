@@ -111,6 +111,20 @@ REFUSED = [
     ("house_address", "Nội dung", ["tại quán nước số 88 Võ Thị Sáu xảy ra xô xát"]),
 ]
 
+# Numbers of people behind a decimal sign, in words.
+BEHIND_A_SIGN = [
+    ("phone", "gọi số 3,0903123456"),
+    ("phone", "gọi số 3.0903123456"),
+    ("phone", "gọi số 3,0903 123 456"),
+    ("phone", "gọi số 3,0903.123.456"),
+    ("phone", "Tổ 12, khu phố 1.234,0903123456"),
+    ("identity_number", "3,079203001234 Nguyễn"),
+    ("identity_number", "-3.079203001234 Nguyễn"),
+    ("identity_number", "stt 3,079 203 001 234"),
+    ("identity_number", "POINT (106,079203001234 10.77) của Nguyễn"),
+    ("nine_digits", "CMND 3,023456789"),
+]
+
 HEADERS = [
     *["Họ tên", "Họ và tên", "HỌ TÊN", "ho_ten", "HoTen", "hoten", "Họ tên nạn nhân"],
     *["Tên đối tượng", "Bị can", "Nạn nhân", "nan_nhan", "Nghi phạm", "Đối tượng", "Chủ hộ"],
@@ -133,6 +147,13 @@ ORDINARY = [
     ("lat", ["10.776912345678", "10,776912345"]),
     ("Tọa độ", ["10.776912345, 106.700912345", "10.7769 106.7009"]),
     ("Tọa độ", ["POINT (106.700912345678 10.776912345678)"]),
+    ("lon", ["106.079203001234", "106,079203001234", "-106.0903123456", "1.0903123456e-05"]),
+    ("lon", ["106.079203001234 E", "11.0903123456°B", "107.079203001234° Đ"]),
+    ("Tọa độ", ["106.079203001234 11.0903123456", "(11.0903123456; 106.079203001234)"]),
+    ("wkt", ["POINT Z (107.079203001234 11.0903123456 3)"]),
+    ("wkt", ["SRID=4326;MULTIPOLYGON(((107.079203001234 11.0903123456, 106.1 10.0123456789)))"]),
+    ("Ghi chú", ["cách chợ 1,25 km", "tọa độ 10.776912, 106.700912", "tăng 3,079203 lần"]),
+    ("Ghi chú", ["từ 2,5 - 10.000.000 đồng", "1.234.090 đến 312.345.678 đồng", "2,079 - 3,001 ha"]),
     ("x_vn2000", ["603215.1234", "1193456.789", "84321.123456"]),
     ("Số vụ", ["3", "12", "1.234", "0", "-1", "2,5"]),
     ("Tỷ lệ", ["0.079203001234", "0,903123456", "12,5%"]),
@@ -195,6 +216,13 @@ NAMES = ["Nguyễn Văn An", "Trần Thị Bình", "Lê Hoàng Cường", "Phạ
 @pytest.mark.parametrize(("kind", "name", "cells"), REFUSED)
 def test_a_column_with_personal_data_is_refused(kind: str, name: str, cells: list[str]) -> None:
     assert verdicts(name, cells).get(kind) == "refused"
+
+
+@pytest.mark.parametrize(("kind", "text"), BEHIND_A_SIGN)
+def test_a_number_of_a_person_is_no_fraction(kind: str, text: str) -> None:
+    assert kind in scan_text(text)
+    grade = "asked" if kind == "nine_digits" else "refused"
+    assert verdicts("Nội dung", ["x", text]).get(kind) == grade
 
 
 @pytest.mark.parametrize("name", HEADERS)
