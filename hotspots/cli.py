@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,13 @@ from rich.table import Table
 from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
 from hotspots.errors import HotspotsError, NotAllowed
-from hotspots.import_words import import_cells, rejected_table, trial_lines, upload_lines
+from hotspots.import_words import (
+    import_cells,
+    mapping_of,
+    rejected_table,
+    trial_lines,
+    upload_lines,
+)
 from hotspots.importing import Trial, Upload
 from hotspots.measures.file_kinds import FileKind, template
 from hotspots.measures.mapping import to_toml
@@ -109,6 +116,13 @@ ReplaceOption = Annotated[
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would do; write nothing.")
+]
+EncodingOption = Annotated[str | None, typer.Option(help="utf-8, cp1258, tcvn3, vni ...")]
+SheetOption = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
+HeaderOption = Annotated[int | None, typer.Option(help="Row that holds the columns' names.")]
+CrsOption = Annotated[str | None, typer.Option(help="Coordinate system, EPSG:3405 ...")]
+InPartOption = Annotated[
+    bool, typer.Option("--in-part", help="Replace even if rows of the file are not taken.")
 ]
 DEFAULT_STORE = "store"
 DEMONSTRATION_USER = "thammuu"
@@ -432,8 +446,13 @@ def _import_command(kind: FileKind) -> None:
         drop: DropOption = None,
         keep: KeepOption = None,
         replace: ReplaceOption = "",
+        in_part: InPartOption = False,
         dry_run: DryRunOption = False,
         rejected: RejectedOption = None,
+        encoding: EncodingOption = None,
+        sheet: SheetOption = None,
+        header_row: HeaderOption = None,
+        crs: CrsOption = None,
         store: StoreOption = DEFAULT_STORE,
         lang: LanguageOption = "vi",
         as_json: JsonOption = False,
@@ -443,7 +462,8 @@ def _import_command(kind: FileKind) -> None:
             trial = tracker.import_file(
                 file, kind, today=_today(), now=_now(), mapping=text, edition=_edition(edition),
                 dropped=drop or (), kept=_reasons_to_keep(keep or ()), replaces=replace,
-                only_try=dry_run, progress=progress,
+                only_try=dry_run, in_part=in_part, progress=progress,
+                wish=Wish(encoding=encoding, sheet=sheet, header_row=header_row, crs=crs),
             )  # fmt: skip
             _print_trial(trial, say, as_json, rejected, tried=dry_run)
 
@@ -480,8 +500,9 @@ def export_counts(
     if least < 2:
         raise typer.BadParameter(f"--least {least}: allowed are 2 and more.")
     with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
         content = tracker.export_counts(
-            first, last, as_of=_day(as_of, tracker.default_day(_today())), now=_now(),
+            _month(first), _month(last), as_of=day, now=_now(),
             language=lang, least=least if public else None,
         )  # fmt: skip
         _write_bytes(file, content)
@@ -493,19 +514,24 @@ def import_look(
     file: Path,
     kind: Annotated[FileKind | None, typer.Option(help="Default: guessed.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the guessed mapping here.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="utf-8, cp1258, tcvn3, vni ...")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Of a workbook.")] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Take suggested categories, sources and wards.")
+    ] = False,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+    header_row: HeaderOption = None,
+    crs: CrsOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a file holds and what its columns seem to be; nothing is kept of it."""
-    wish = Wish(encoding=encoding, sheet=sheet)
+    wish = Wish(encoding=encoding, sheet=sheet, header_row=header_row, crs=crs)
     with _session(store, lang) as (tracker, say), _shown_progress(file) as progress:
         upload = tracker.open_upload(file, today=_today(), kind=kind, wish=wish, progress=progress)
         with upload.reading:
             if save is not None:
-                _write_text(save, to_toml(upload.guess.mapping))
+                _write_text(save, to_toml(mapping_of(upload, wish, accept=accept)))
             if as_json:
                 return _print_json(_upload_as_data(upload))
             for line in upload_lines(upload, say):
@@ -516,15 +542,14 @@ def import_look(
 
 
 @import_app.command("template")
-def import_template(
-    kind: FileKind, file: Path, store: StoreOption = DEFAULT_STORE, lang: LanguageOption = "vi"
-) -> None:
+def import_template(kind: FileKind, file: Path, lang: LanguageOption = "vi") -> None:
     """Write a file of a kind to fill in (.xlsx or .csv)."""
-    with _session(store, lang) as (tracker, say):
-        table = template(kind, tracker.programme())
-        csv = file.suffix.lower() == ".csv"
-        _write_bytes(file, csv_bytes(table) if csv else xlsx_bytes({str(kind): table}))
-        typer.echo(say("cli.report_written", file=file, kb=file.stat().st_size // 1024 + 1))
+    say = _texts(lang)
+    table = template(kind)
+    csv = file.suffix.lower() == ".csv"
+    sheet = say(f"file_kind.{kind}")
+    _write_bytes(file, csv_bytes(table) if csv else xlsx_bytes({sheet: table}))
+    typer.echo(say("cli.report_written", file=file, kb=file.stat().st_size // 1024 + 1))
 
 
 @import_app.command("list")
@@ -1173,6 +1198,14 @@ def _kinds(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split("+") if part)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r}: write kinds as 1+3.") from error
+
+
+def _month(text: str) -> str:
+    """Read a month written 2025-10 or 10/2025."""
+    found = re.fullmatch(r"(?:(?P<y>\d{4})-(?P<m>\d{1,2})|(?P<m2>\d{1,2})/(?P<y2>\d{4}))", text)
+    if found is None or not 1 <= int(found["m"] or found["m2"]) <= 12:
+        raise typer.BadParameter(f"{text!r} is not a month; write 2025-10 or 10/2025.")
+    return f"{found['y'] or found['y2']}-{int(found['m'] or found['m2']):02d}"
 
 
 def _read_text(file: Path) -> str:

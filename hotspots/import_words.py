@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from math import isfinite
 
@@ -10,10 +11,10 @@ import pandas as pd
 
 from hotspots.importing import Receipt, Trial, Upload
 from hotspots.measures.file_kinds import fields
-from hotspots.measures.mapping import Question
+from hotspots.measures.mapping import ColumnMapping, Question, Unknown
 from hotspots.measures.personal_data import Suspicion
 from hotspots.measures.reasons import Reason
-from hotspots.records.intake import Reading
+from hotspots.records.intake import Reading, Wish
 from hotspots.records.store import Batch
 from hotspots.reports.html import Cells
 from hotspots.reports.tables import rejected_rows
@@ -79,7 +80,12 @@ def upload_lines(upload: Upload, say: Texts) -> tuple[str, ...]:
     lines = [*reading_lines(upload.reading, say)]
     if upload.earlier:
         lines.append(_earlier_line(upload.earlier[-1], say))
-    lines += [suspicion_line(each, say) for each in upload.suspicions]
+    asked = [upload.label(column) for column in upload.asked]
+    lines += [
+        suspicion_line(each, say)
+        for each in upload.suspicions
+        if each.grade == "refused" or each.column in asked
+    ]
     lines.append(say("import.kind", kind=say(f"file_kind.{guess.kind}")))
     roles = fields(guess.kind)
     for role, column in guess.mapping.columns.items():
@@ -102,6 +108,31 @@ def upload_lines(upload: Upload, say: Texts) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def mapping_of(upload: Upload, wish: Wish, *, accept: bool = False) -> ColumnMapping:
+    """Return the guessed mapping with how the file was read, to be kept and used again.
+
+    Parameters
+    ----------
+    accept : bool
+        Take what is suggested for unknown categories, sources and wards too.
+    """
+    guess = upload.guess
+    reading = {name: value for name, value in asdict(wish).items() if value}
+    mapping = replace(guess.mapping, reading=reading)
+    if not accept:
+        return mapping
+    return replace(
+        mapping,
+        categories=_suggested(guess.unknown_categories),
+        sources=_suggested(guess.unknown_sources),
+        wards=_suggested(guess.unknown_wards),
+    )
+
+
+def _suggested(words: Sequence[Unknown]) -> dict[str, str]:
+    return {each.given: each.suggestion for each in words if each.suggestion}
+
+
 def _earlier_line(batch: Batch, say: Texts) -> str:
     when = datetime.fromisoformat(batch.recorded_at).astimezone()
     return say("import.earlier_file", file=batch.source, when=say.show(when))
@@ -109,8 +140,11 @@ def _earlier_line(batch: Batch, say: Texts) -> str:
 
 def trial_lines(trial: Trial, say: Texts) -> tuple[str, ...]:
     """Say what importing a file would do, and what looks odd."""
-    lines = [*receipt_lines(trial.receipt, say)]
+    lines = [say_found(item.code, item.facts, say) for item in trial.found]
+    lines += receipt_lines(trial.receipt, say)
     lines += [warning_line(each, say) for each in trial.warnings]
+    if trial.in_part:
+        lines.append(say("data.in_part_warning"))
     return tuple(lines)
 
 
@@ -138,6 +172,8 @@ def receipt_lines(receipt: Receipt, say: Texts, most: int = _MOST_REASONS) -> tu
     ]
     if receipt.replaced:
         lines.append(say("import.replaced", count=receipt.replaced))
+    if receipt.waiting:
+        lines.append(say("import.waiting", count=receipt.waiting))
     if receipt.placed_on_earliest:
         lines.append(say("import.earliest", count=receipt.placed_on_earliest))
     if receipt.on_sketch:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from geo.assign import assign_wards
-from hotspots.carried import count_rows
+from hotspots.carried import count_rows, held_counts
 from hotspots.editions import Editions
 from hotspots.errors import HotspotsError, IntakeError
 from hotspots.measures.cells import CodeHints
@@ -37,11 +37,11 @@ from hotspots.measures.other_tables import (
     clean_populations,
     clean_scorecards,
 )
-from hotspots.measures.personal_data import Guard, Suspicion, scan_text
+from hotspots.measures.personal_data import Guard, Suspicion
 from hotspots.measures.reasons import Reason
 from hotspots.programme.plan import Programme
 from hotspots.records import incident_files
-from hotspots.records.intake import Reading
+from hotspots.records.intake import Found, Reading
 from hotspots.records.log import by_hotspot, read_events
 from hotspots.records.staging import BatchWriter, StagedBatch
 from hotspots.records.store import Batch, Store
@@ -53,8 +53,20 @@ _CELL = ["edition", "ward", "month", "category", "source"]
 _POINTS_SHOWN = 4_000
 _LOOKED_AT = 20_000
 
+MOST_GIVEN_BACK = 500_000
+"""Rejected rows that are given back as they stood; all are counted."""
+
+MOST_ROWS: Mapping[FileKind, int] = {
+    FileKind.COUNTS: 2_000_000,
+    FileKind.INDICATORS: 200_000,
+    FileKind.STATUS: 5_000,
+    FileKind.SCORECARDS: 200_000,
+    FileKind.POPULATIONS: 200_000,
+}
+"""Rows of files that are looked at as one; incidents may be any number."""
+
 HIDDEN = "…"
-"""Stands for what may name a person."""
+"""Stands for what was not looked through."""
 
 CELL_OF: Mapping[FileKind, tuple[str, ...]] = {
     FileKind.INDICATORS: ("period", "indicator", "ward", "edition"),
@@ -80,6 +92,8 @@ class Receipt:
         Whether points were placed on schematic boundaries.
     replaced : int
         Incidents that were in the store and no longer count, because this file replaces them.
+    waiting : int
+        New events that count once a second person has approved them.
     problems : dict of int to HotspotsError
         Of a file of events, by row what the rules say against it, in any language.
     """
@@ -92,6 +106,7 @@ class Receipt:
     placed_on_earliest: int = 0
     on_sketch: bool = False
     replaced: int = 0
+    waiting: int = 0
     problems: Mapping[int, HotspotsError] = field(default_factory=dict)
 
     @property
@@ -158,7 +173,8 @@ class Decision:
         Columns that only look like personal data, with the reason for keeping them; logged.
     replaces : str
         "" adds; "wards" replaces what the store holds of the file's months, categories and wards;
-        "period" what it holds of the file's months and categories in all wards.
+        "period" what it holds of the file's months and categories in all wards. A month without
+        a row in the file is not the file's: a year typed wrong must not empty the years between.
     edition : date, optional
         Boundary edition of the ward codes of rows that state none; of boundaries their first day,
         of a crosswalk the later edition.
@@ -194,6 +210,12 @@ class Trial:
         What would be written; None when nothing would change.
     seen : int
         How many batches the store had when the file was compared with it.
+    rules : tuple
+        The programme, boundaries and crosswalks that it was compared with (`Store.rules`).
+    found : tuple of Found
+        What was noticed in reading the file.
+    kept : dict of str to str
+        Why columns that look like personal data are kept, by what they may be called on a screen.
     rejected_rows : DataFrame
         The rejected rows as they stood in the file, by their number; without hidden columns.
     payload : object
@@ -211,8 +233,17 @@ class Trial:
     staged: StagedBatch | None = None
     replaces: Scope | None = None
     seen: int = 0
+    rules: tuple[object, ...] = ()
+    found: tuple[Found, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
     rejected_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     payload: Any = None
+
+    @property
+    def in_part(self) -> bool:
+        """Whether figures would give way although rows of the file were not taken."""
+        left_out = self.receipt.rejected["reason"].ne("total_row")
+        return self.replaces is not None and bool(left_out.any())
 
     def close(self) -> None:
         """Remove what was staged and not written."""
@@ -277,8 +308,8 @@ class Importer:
             ``personal_data``: a refused column is not dropped; ``personal_data_unanswered``: a
             suspected one is neither dropped nor kept with a reason; or columns are missing.
         """
-        check_personal_data(upload, decision)
-        seen = len(self._store.batches())
+        check_decision(upload, decision)
+        seen, rules = len(self._store.batches()), self._store.rules()
         work = {FileKind.INCIDENTS: self._incidents, FileKind.COUNTS: self._counts}.get(
             decision.kind, self._other
         )
@@ -286,6 +317,7 @@ class Importer:
         return replace(
             trial,
             seen=seen,
+            rules=rules,
             sha256=upload.reading.sha256,
             rejected_rows=rejected_rows(upload, trial.receipt.rejected, decision),
         )
@@ -310,10 +342,33 @@ class Importer:
             staged = writer.finish()
         cells = staged.cells()
         scope = _scope(cells, decision)
+        self._refuse_beside_counts(cells, scope, staged)
         if self._says_the_same(staged, work, scope):
             staged.close()
             return self._incidents_trial(upload, decision, work, cells.iloc[:0], None, None)
         return self._incidents_trial(upload, decision, work, cells, staged, scope)
+
+    def _held(self, scope: Scope | None) -> pd.DataFrame:
+        """Return what the store holds and a scope would leave, to compare months with."""
+        return _outside(held_counts(self._store), scope)
+
+    def _refuse_beside_counts(
+        self, cells: pd.DataFrame, scope: Scope | None, staged: StagedBatch
+    ) -> None:
+        """Refuse incidents that replace the counts of their months only in part."""
+        if scope is None:
+            return
+        left = incident_files.covered_months(self._store, "counts", without=scope)
+        both = left & set(zip(cells["month"], cells["category"], strict=True))
+        if both:
+            staged.close()
+            months = sorted({month for month, _ in both})
+            raise IntakeError(
+                "counts_stay_beside",
+                f"Monthly counts of other wards stay for {', '.join(months)}; incidents beside "
+                "them would be counted twice. Replace the whole period, on all wards.",
+                months=months,
+            )
 
     def _says_the_same(self, staged: StagedBatch, work: _Incidents, scope: Scope | None) -> bool:
         """Tell whether the store holds all of a file already, and nothing else of its scope."""
@@ -347,7 +402,10 @@ class Importer:
             receipt,
             decision,
             _changes(cells, replaced),
-            warnings=months_in_part(work.by_day(), self._today),
+            warnings=(
+                *months_in_part(work.by_day(), self._today, self._held(scope)),
+                *_emptied(cells, replaced),
+            ),
             points=work.points(),
             staged=staged,
             replaces=scope,
@@ -365,8 +423,11 @@ class Importer:
         elsewhere = self.already_counted(known, "incidents", "month_has_incidents", scope)
         elsewhere = pd.concat([elsewhere, _given_twice(known, elsewhere)])
         elsewhere = pd.concat([elsewhere, self._on_other_edition(known, elsewhere, scope)])
-        known = known[~known["row"].isin(elsewhere["row"])]
         there = _outside(count_rows(self._store, by_source=True), scope)
+        fresh = known[~known["row"].isin(elsewhere["row"])]
+        elsewhere = pd.concat([elsewhere, _sources_mixed(fresh, there)])
+        known = known[~known["row"].isin(elsewhere["row"])]
+        scope = _scope(known, decision)
         new, differing = _new_cells(known, there)
         if scope is not None and _same_cells(new, _replaced(self._store, scope)):
             new, scope = new.iloc[:0], None
@@ -384,7 +445,10 @@ class Importer:
             receipt,
             decision,
             _changes(new, replaced),
-            warnings=months_in_part(known, self._today),
+            warnings=(
+                *months_in_part(known, self._today, self._held(scope)),
+                *_emptied(new, replaced),
+            ),
             staged=self._staged(new, FileKind.COUNTS),
             replaces=scope,
         )
@@ -402,10 +466,15 @@ class Importer:
         raw = _without(_whole(reading, progress), decision)
         cleaned = clean(raw, today=self._today, mapping=decision.mapping)
         rows, unknown = self._known_places(stated(cleaned.accepted, decision.edition), kind)
+        again = rows[rows.duplicated(list(CELL_OF[kind]))]
+        twice = again[["row"]].assign(reason="cell_given_twice", value=HIDDEN)
+        rows = rows[~rows["row"].isin(twice["row"])]
         new, differing = _new_values(
             rows, other_rows(self._store, kind), kind, replaces=bool(decision.replaces)
         )
-        rejected = sorted_rejections(ragged_rows(upload), cleaned.rejected, unknown, differing)
+        rejected = sorted_rejections(
+            ragged_rows(upload), cleaned.rejected, unknown, twice, differing
+        )
         receipt = Receipt(
             reading.name, reading.rows, len(rows) - len(differing), len(new), rejected
         )
@@ -521,17 +590,7 @@ class Importer:
     ) -> pd.DataFrame:
         """Return the rows whose month and category the other kind of file speaks of already."""
         covered = incident_files.covered_months(self._store, kind, without=scope)
-        if not covered or rows.empty:
-            return _no_rejections()
-        pairs = pd.MultiIndex.from_frame(rows[["month", "category"]])
-        twice = rows[pairs.isin(list(covered))]
-        return pd.DataFrame(
-            {
-                "row": twice["row"],
-                "reason": reason,
-                "value": twice["month"] + " " + twice["category"],
-            }
-        )
+        return _in_months(rows, covered, reason)
 
     def _on_other_edition(
         self, rows: pd.DataFrame, already: pd.DataFrame, scope: Scope | None
@@ -625,6 +684,44 @@ class _Incidents:
 _Clean = Callable[[pd.DataFrame], CleanedIncidents]
 
 
+def check_decision(upload: Upload, decision: Decision) -> None:
+    """Refuse what cannot be done with a file, before any work.
+
+    Raises
+    ------
+    IntakeError
+        ``replaces_unknown``, ``no_such_column``, ``file_has_too_many_rows``, or what
+        `check_personal_data` raises.
+    """
+    if decision.replaces not in ("", "wards", "period"):
+        raise IntakeError(
+            "replaces_unknown",
+            f"{decision.replaces!r} is no way to replace; allowed are 'wards' and 'period'.",
+            given=decision.replaces,
+        )
+    named = [*sorted(decision.dropped), *decision.kept]
+    strange = [column for column in named if column not in upload.reading.columns]
+    if strange:
+        there = [upload.label(column) for column in upload.reading.columns]
+        raise IntakeError(
+            "no_such_column",
+            f"The file has no column {strange}; it has {there}.",
+            columns=strange,
+            there=there,
+        )
+    most = MOST_ROWS.get(decision.kind)
+    if most is not None and upload.reading.rows > most:
+        raise IntakeError(
+            "file_has_too_many_rows",
+            f"{upload.reading.name} has {upload.reading.rows} rows; files of {decision.kind} may "
+            f"have {most}. Split it.",
+            file=upload.reading.name,
+            rows=upload.reading.rows,
+            most=most,
+        )
+    check_personal_data(upload, decision)
+
+
 def check_personal_data(upload: Upload, decision: Decision) -> None:
     """Refuse a file while a column of it may hold personal data.
 
@@ -661,6 +758,32 @@ def check_personal_data(upload: Upload, decision: Decision) -> None:
         )  # fmt: skip
 
 
+def refuse_persons_among_names(table: pd.DataFrame, file: str) -> None:
+    """Refuse names and codes of wards among which persons, numbers or addresses stand.
+
+    Ward names look like names of people, so a name alone is no reason.
+
+    Raises
+    ------
+    IntakeError
+        ``personal_data``.
+    """
+    guard = Guard(list(table.columns), set(map(str, table.to_numpy().ravel())))
+    guard.look(table.astype(str))
+    found = [item for item in guard.suspicions() if item.grade == "refused"]
+    if found:
+        columns = sorted({item.column for item in found})
+        kinds = sorted({item.kind for item in found})
+        raise IntakeError(
+            "personal_data",
+            f"Columns {columns} hold personal data ({kinds}), which is never kept here. Leave them "
+            "out.",
+            file=file,
+            columns=columns,
+            personal=kinds,
+        )
+
+
 def other_rows(store: Store, kind: FileKind) -> pd.DataFrame:
     """Return the values that count of files kept as they are: of one cell the latest."""
     tables = [incident_files.read_batch(store, batch) for batch in store.batches(kind)]
@@ -679,15 +802,11 @@ def stated(rows: pd.DataFrame, edition: date | None) -> pd.DataFrame:
 
 
 def ragged_rows(upload: Upload) -> pd.DataFrame:
-    """Return the rows that could not be split into cells, quoted only where they name nobody.
+    """Return the rows that could not be split into cells, by number and reason alone.
 
-    Such a row is quoted whole, whatever column a cell belongs to.
+    Such a row would be quoted whole, whatever stands in it, and nobody has looked it through.
     """
-    ragged = upload.reading.ragged
-    if upload.suspicions:
-        return ragged.assign(value=HIDDEN)
-    hidden = [bool(scan_text(str(value))) for value in ragged["value"]]
-    return ragged.assign(value=ragged["value"].mask(pd.Series(hidden, ragged.index, bool), HIDDEN))
+    return upload.reading.ragged.assign(value=HIDDEN)
 
 
 def rejected_rows(upload: Upload, rejected: pd.DataFrame, decision: Decision) -> pd.DataFrame:
@@ -697,12 +816,12 @@ def rejected_rows(upload: Upload, rejected: pd.DataFrame, decision: Decision) ->
     -------
     DataFrame
         The file's columns as text; index: the row's number in the file. A row that could not be
-        split into cells has empty ones.
+        split into cells has empty ones. Of more than `MOST_GIVEN_BACK` the first.
     """
     if rejected.empty:
         return pd.DataFrame()
     hidden = {*decision.dropped, *upload.refused, "geometry"}
-    wanted = set(rejected["row"])
+    wanted = set(rejected["row"].head(MOST_GIVEN_BACK))
     found = [
         block[block.index.isin(wanted)].drop(columns=list(hidden), errors="ignore")
         for block in upload.reading.batches()
@@ -736,14 +855,32 @@ def _without(rows: pd.DataFrame, decision: Decision) -> pd.DataFrame:
 def _scope(rows: pd.DataFrame, decision: Decision) -> Scope | None:
     if not decision.replaces or rows.empty:
         return None
-    scope = Scope.of(rows, kinds=("incidents", "counts"), wards=decision.replaces == "wards")
-    # The file's period has no gaps: a month of it without a row is a month without an incident.
-    months = pd.period_range(min(scope.months), max(scope.months), freq="M")
-    return replace(scope, months=frozenset(months.astype(str)))
+    return Scope.of(rows, kinds=("incidents", "counts"), wards=decision.replaces == "wards")
 
 
 def _outside(cells: pd.DataFrame, scope: Scope | None) -> pd.DataFrame:
     return cells if scope is None else cells[~scope.covers(cells)]
+
+
+def _sources_mixed(rows: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that give by source what is counted without sources, or the other way round.
+
+    Both together would count the same incidents twice. What is in the store goes before the file.
+    """
+    place = _CELL[:-1]
+    columns = [*place, "source"]
+    every = pd.concat([there[columns], rows.assign(source=rows.get("source", ""))[columns]])
+    named = every["source"].ne("")
+    first = named.groupby([every[name] for name in place]).transform("first")
+    mixed = (named != first).to_numpy()[len(there) :]
+    wrong = rows[mixed]
+    return pd.DataFrame(
+        {
+            "row": wrong["row"],
+            "reason": "sources_mixed",
+            "value": wrong["ward"] + " " + wrong["month"] + " " + wrong["category"],
+        }
+    )
 
 
 def _new_cells(rows: pd.DataFrame, there: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -804,6 +941,25 @@ def _said(values: pd.DataFrame) -> pd.Series:
     """Return what each row says as one text."""
     text = values.astype(object).where(values.notna(), "").map(str)
     return pd.Series([" · ".join(row) for row in text.to_numpy()], index=values.index, dtype=object)
+
+
+def _emptied(new: pd.DataFrame, replaced: pd.DataFrame) -> tuple[Reason, ...]:
+    """Say how many wards would have nothing any more in the months that a file replaces."""
+    if not len(replaced):
+        return ()
+    place = ["edition", "ward", "month"]
+    here = set(map(tuple, new[place].to_numpy()))
+    gone = replaced[[tuple(row) not in here for row in replaced[place].to_numpy()]]
+    gone = gone[gone["count"] > 0]
+    if gone.empty:
+        return ()
+    facts = {
+        "wards": float(gone["ward"].nunique()),
+        "count": float(gone["count"].sum()),
+        "old": float(replaced["count"].sum()),
+        "new": float(new["count"].sum()),
+    }
+    return (Reason("replaces_leave_empty", facts),)
 
 
 def _changes(new: pd.DataFrame, replaced: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from geo.crosswalk import Crosswalk, ReadCrosswalk
 from geo.maps import MapClass, ward_map
@@ -46,10 +47,11 @@ from hotspots.importing import (
     Receipt,
     Trial,
     Upload,
-    check_personal_data,
+    check_decision,
     first_day_of_period,
     other_rows,
     ragged_rows,
+    refuse_persons_among_names,
     rejected_rows,
     sorted_rejections,
 )
@@ -163,6 +165,7 @@ class _Judged:
     refused: dict[int, HotspotsError]
     versions: dict[str, int]
     new: int
+    waiting: int
 
 
 class Tracker:
@@ -258,6 +261,7 @@ class Tracker:
         that the store's records name.
         """
         read = read_wards(path, edition, code_column=code_column, name_column=name_column, crs=crs)
+        refuse_persons_among_names(read.wards[["code", "name"]], path.name)
         findings = asdict(read.findings)
         return self._keep_edition(
             read.wards, edition, now, path.name, findings,
@@ -276,9 +280,11 @@ class Tracker:
         crs: str | None = None,
     ) -> ReadWards:
         """Read and clean an uploaded boundary file in another process; nothing is kept."""
-        return read_uploaded_boundaries(
+        read = read_uploaded_boundaries(
             content, name, edition, code_column=code_column, name_column=name_column, crs=crs
         )
+        refuse_persons_among_names(read.wards[["code", "name"]], name)
+        return read
 
     @asks(Permission.MANAGE_BOUNDARIES)
     def keep_boundaries(
@@ -360,6 +366,8 @@ class Tracker:
         if mapping is not None:
             column_of = columns_of(FileKind.CROSSWALK, table.columns, mapping)
             table = table.rename(columns={name: role for role, name in column_of.items()})
+        kept = [name for name in ("old_code", "old_name", "new_code", "new_name") if name in table]
+        refuse_persons_among_names(table[kept], reading.name)
         return self.boundaries.read_crosswalk(table, from_edition, to_edition, used=used)
 
     @asks(Permission.MANAGE_BOUNDARIES)
@@ -443,8 +451,9 @@ class Tracker:
         self._require_import(kind)
         half = None if progress is None else _part_of(progress, 0.0, 0.5)
         if isinstance(file, bytes):
-            reading = open_bytes(file, name or "", wish=wish, progress=half)
+            reading = open_bytes(file, _shown_name(name or ""), wish=wish, progress=half)
         else:
+            name = _shown_name(name or file.name)
             reading = open_file(file, name=name, wish=wish, progress=half)
         try:
             rest = None if progress is None else _part_of(progress, 0.5, 1.0)
@@ -481,37 +490,65 @@ class Tracker:
         """
         kind = decision.kind
         self._require_import(kind)
+        for reason in decision.kept.values():
+            _refuse_persons(reason)
         if kind in (FileKind.BOUNDARIES, FileKind.CROSSWALK):
             raise ValueError(f"{kind} are tried by try_boundaries and try_crosswalk.")
-        if decision.replaces not in ("", "wards", "period"):
-            raise IntakeError(
-                "replaces_unknown",
-                f"{decision.replaces!r} is no way to replace; allowed are 'wards' and 'period'.",
-                given=decision.replaces,
-            )
-        if kind is not FileKind.STATUS:
-            return self._importer(today).attempt(upload, decision, progress)
-        check_personal_data(upload, decision)
-        return self._try_status(upload, decision, today, now)
+        if kind is FileKind.STATUS:
+            check_decision(upload, decision)
+            trial = self._try_status(upload, decision, today, now)
+        else:
+            trial = self._importer(today).attempt(upload, decision, progress)
+        kept = {upload.label(column): reason for column, reason in decision.kept.items()}
+        return replace(trial, kept=kept, found=upload.reading.found)
 
-    def confirm(self, trial: Trial, *, now: datetime) -> Receipt:
+    def confirm(self, trial: Trial, *, now: datetime, in_part: bool = False) -> Receipt:
         """Write what was tried: all of it in one transaction, or nothing.
+
+        Parameters
+        ----------
+        in_part : bool
+            Let figures give way although rows of the file were not taken.
 
         Raises
         ------
+        IntakeError
+            ``replaces_in_part``: that was not allowed.
         StoreError
-            ``imported_meanwhile``: the store is not what the file was compared with any more.
+            ``imported_meanwhile``: the store is not what the file was compared with any more;
+            ``trial_gone``: what was staged is not there any more.
         """
         self._require_import(trial.kind)
+        if trial.in_part and not in_part:
+            raise IntakeError(
+                "replaces_in_part",
+                f"{len(trial.receipt.rejected)} rows of {trial.receipt.source} were not taken, and "
+                "the figures they were to replace would be gone. Correct them, or say that it "
+                "may replace in part.",
+                file=trial.receipt.source,
+                rows=len(trial.receipt.rejected),
+            )
+        if trial.staged is not None and not trial.staged.folder.path.is_dir():
+            raise StoreError(
+                "trial_gone",
+                f"The dry run of {trial.receipt.source} is over; try the file again.",
+                file=trial.receipt.source,
+            )
         if trial.kind is FileKind.STATUS:
             return self._write_status(trial, now)
         receipt, staged, decision = trial.receipt, trial.staged, trial.decision
         audit = self.access.audit(
             AuditAction.IMPORTED, now, receipt.source, **_said_of_import(trial)
         )
+
+        def guard(connection: sa.Connection) -> None:
+            self.access.still(connection)
+            if self.store.rules(connection) != trial.rules:
+                raise _meanwhile(receipt.source)
+
         if staged is None and trial.replaces is None:
             with self.store.database.writing() as connection:
-                self.access.still(connection)
+                guard(connection)
                 append_audit(connection, audit)
             return receipt
         batch = Batch(
@@ -529,7 +566,7 @@ class Tracker:
             file_sha256=trial.sha256,
             replaces="" if trial.replaces is None else trial.replaces.text(),
         )
-        self.store.add_batch(batch, trial.seen, staged=staged, audit=audit, guard=self.access.still)
+        self.store.add_batch(batch, trial.seen, staged=staged, audit=audit, guard=guard)
         return receipt
 
     @asks(Permission.IMPORT)
@@ -547,6 +584,8 @@ class Tracker:
         replaces: str = "",
         simulated: bool = False,
         only_try: bool = False,
+        in_part: bool = False,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         progress: Callable[[float], None] | None = None,
     ) -> Trial:
         """Open a file, try it and, unless it is only tried, write it.
@@ -563,9 +602,12 @@ class Tracker:
             one valid on the row's day. Points need none.
         dropped, kept, replaces, simulated
             See `Decision`.
+        wish : Wish
+            How to read the file, before what the mapping says of it.
         """
         given = ColumnMapping() if mapping is None else read_mapping(mapping, self.programme())
-        wish = Wish(**given.reading)  # type: ignore[arg-type] # read_mapping checks the types
+        said = {name: value for name, value in asdict(wish).items() if value}
+        wish = Wish(**{**given.reading, **said})
         upload = self.open_upload(path, today=today, kind=kind, wish=wish, progress=progress)
         with upload.reading:
             decision = Decision(
@@ -580,7 +622,7 @@ class Tracker:
             trial = self.try_upload(upload, decision, today=today, now=now, progress=progress)
         try:
             if not only_try:
-                self.confirm(trial, now=now)
+                self.confirm(trial, now=now, in_part=in_part)
         finally:
             trial.close()
         return trial
@@ -685,25 +727,22 @@ class Tracker:
             len(judged.drafts),
             judged.new,
             sorted_rejections(ragged_rows(upload), rejected),
+            waiting=judged.waiting,
             problems=problems,
         )
         changes = pd.DataFrame(columns=["month", "new", "replaced"])
         return Trial(
-            FileKind.STATUS, receipt, decision, changes, reading.sha256, payload=(every, today),
+            FileKind.STATUS, receipt, decision, changes, reading.sha256,
+            payload=(every, today, {draft.event_id for draft in judged.drafts}),
             rejected_rows=rejected_rows(upload, receipt.rejected, decision),
         )  # fmt: skip
 
     def _write_status(self, trial: Trial, now: datetime) -> Receipt:
         """Write the events of a file; what others recorded meanwhile may change what is allowed."""
-        every, today = trial.payload
+        every, today, allowed = trial.payload
         judged = self._judge(every, today)
-        if len(judged.drafts) != trial.receipt.accepted:
-            raise StoreError(
-                "imported_meanwhile",
-                f"Something was recorded meanwhile; nothing of {trial.receipt.source} was added. "
-                "Import it again.",
-                file=trial.receipt.source,
-            )
+        if {draft.event_id for draft in judged.drafts} != allowed:
+            raise _meanwhile(trial.receipt.source)
         audit = self.access.audit(
             AuditAction.IMPORTED, now, trial.receipt.source, **_said_of_import(trial)
         )
@@ -763,7 +802,7 @@ class Tracker:
         versions = {name: len(stream) for name, stream in streams.items()}
         drafts: list[Event] = []
         refused: dict[int, HotspotsError] = {}
-        new = 0
+        new = waiting_new = 0
         waiting, before = list(enumerate(entries)), -1
         while len(waiting) != before:  # an event may be allowed only after one that comes behind it
             before, refused = len(waiting), {}
@@ -777,10 +816,11 @@ class Tracker:
                 if all(item.event_id != draft.event_id for item in stream):
                     stream.append(_next(draft, stream))
                     new += 1
+                    waiting_new += draft.needs_approval
                 drafts.append(draft)
             waiting = [(position, entry) for position, entry in waiting if position in refused]
         touched = {draft.hotspot: versions.get(draft.hotspot, 0) for draft in drafts}
-        return _Judged(drafts, refused, touched, new)
+        return _Judged(drafts, refused, touched, new, waiting_new)
 
     def _draft(self, entry: Entry, existing: Sequence[Event], today: date) -> Event:
         """Return the event an entry asks for, checked against the rules."""
@@ -2118,6 +2158,13 @@ def _read_date(text: str) -> date:
     )
 
 
+def _shown_name(name: str) -> str:
+    """Return what a file is called here: a name that tells of a person is not repeated."""
+    stem, dot, ending = name.rpartition(".")
+    words = (stem if dot else name).replace("_", " ").replace("-", " ")
+    return f"tep{dot}{ending}" if scan_text(words) or scan_text(stem) else name
+
+
 def _refuse_persons(note: str) -> None:
     """Refuse a note that seems to name a person or a number of one; the note is not repeated."""
     kinds = [kind for kind in scan_text(note) if kind != "nine_digits"]
@@ -2130,10 +2177,19 @@ def _refuse_persons(note: str) -> None:
         )
 
 
+def _meanwhile(file: str) -> StoreError:
+    return StoreError(
+        "imported_meanwhile",
+        f"Something was recorded or imported meanwhile; nothing of {file} was added. Import it "
+        "again.",
+        file=file,
+    )
+
+
 def _event_table(table: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
     """Return a file of events under the names of `_EVENT_COLUMNS`."""
     column_of = columns_of(FileKind.STATUS, table.columns, mapping)
-    require(FileKind.STATUS, table, column_of)
+    require(FileKind.STATUS, table, column_of, mapping)
     return table[list(column_of.values())].set_axis(list(column_of), axis=1)
 
 
@@ -2152,8 +2208,10 @@ def _said_of_import(trial: Trial) -> dict[str, object]:
         said |= {"replaced": receipt.replaced, "replaces": decision.replaces}
     if decision.dropped:
         said["dropped"] = len(decision.dropped)
-    if decision.kept:
-        said["kept"] = dict(sorted(decision.kept.items()))
+    if trial.kept:
+        said["kept"] = dict(sorted(trial.kept.items()))
+    if trial.in_part:
+        said["in_part"] = True
     return said
 
 

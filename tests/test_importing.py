@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,10 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hotspots.errors import CannotMeasure, IntakeError, StoreError
+from hotspots.import_words import mapping_of
 from hotspots.importing import Decision, Trial
 from hotspots.measures.file_kinds import FileKind
+from hotspots.measures.mapping import to_toml
 from hotspots.programme.status import EventType as E
 from hotspots.records.incident_files import read_batch
+from hotspots.records.intake import Wish
 from hotspots.tracker import Entry, Tracker
 
 TODAY, NOW = date(2026, 1, 10), datetime(2026, 1, 10, 8, tzinfo=UTC)
@@ -209,7 +213,10 @@ def test_files_one_after_another_leave_what_a_dictionary_would(
             f"{ward},{month.replace('2025', str(year))},theft,{count}"
             for (ward, month), count in said.items()
         ]
-        bring(city, csv("f.csv", HEADER, *lines), replaces=replaces, edition=date(2025, 7, 1))
+        city.import_file(
+            csv("f.csv", HEADER, *lines), FileKind.COUNTS, today=date(2199, 1, 1), now=NOW,
+            replaces=replaces, edition=date(2025, 7, 1),
+        )  # fmt: skip
         months = {month for _, month in said}
         wards = {ward for ward, _ in said}
         covered = {"": set[str](), "wards": wards, "period": {"00001", "00002"}}[replaces]
@@ -341,8 +348,6 @@ def test_a_broken_boundary_file_is_told_in_the_same_words_as_on_the_command_line
         }
         for name in ("A", "B")
     ]
-    import json
-
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     told = []
     for read in (
@@ -425,3 +430,209 @@ def test_there_is_nothing_to_give_out_of_months_without_counts(city: Tracker, cs
     with pytest.raises(CannotMeasure) as refused:
         city.export_counts("2024-01", "2024-12", as_of=TODAY, now=NOW, language="vi")
     assert refused.value.reason == "no_counts_in_period"
+
+
+# -- what a stranger found
+
+
+def tried(tracker: Tracker, path: Path, kind: FileKind = FileKind.COUNTS, **options: Any) -> Trial:
+    upload = tracker.open_upload(path, today=TODAY, kind=kind)
+    with upload.reading:
+        return tracker.try_upload(upload, Decision(kind, **options), today=TODAY, now=NOW)
+
+
+def test_a_file_tried_under_another_programme_or_other_boundaries_is_tried_again(
+    city: Tracker, csv: Any, programme_text: str, boundary_file: Callable[..., Path]
+) -> None:
+    path = csv("a.csv", HEADER, *OCTOBER)
+    moved = boundary_file(0.1, ("10001", "10002", "10003", "10004"))
+    for change in (
+        lambda: city.add_programme(programme_text + "\n# another\n", NOW),
+        lambda: city.add_boundaries(moved, date(2025, 11, 15), NOW),
+    ):
+        trial = tried(city, path)
+        change()
+        with pytest.raises(StoreError) as refused:
+            city.confirm(trial, now=NOW)
+        assert refused.value.reason == "imported_meanwhile"
+        trial.close()
+    assert not city.imports()
+
+
+def test_a_year_typed_wrong_replaces_nothing_of_the_years_between(city: Tracker, csv: Any) -> None:
+    lines = [f"00001,2025-{month:02d},theft,1" for month in range(7, 13)]
+    bring(city, csv("a.csv", HEADER, *lines))
+    wrong = csv("b.csv", HEADER, "00001,2025-07,theft,2", "00001,2025-12,theft,2")
+    assert bring(city, wrong, replaces="period").receipt.replaced == 2
+    assert sum(cells(city).values()) == 8
+
+
+def test_counts_with_and_without_a_source_are_never_added_up(city: Tracker, csv: Any) -> None:
+    bring(city, csv("a.csv", HEADER, "00001,2025-10,theft,10"))
+    sources = ("00001,2025-10,theft,6,citizen", "00001,2025-10,theft,4,police")
+    by_source = csv("b.csv", f"{HEADER},source", *sources)
+    assert list(bring(city, by_source).receipt.rejected["reason"]) == ["sources_mixed"] * 2
+    assert cells(city) == {("00001", "2025-10", "theft"): 10}
+    both = csv("c.csv", f"{HEADER},source", "00002,2025-10,theft,10,", *sources[:1])
+    assert bring(city, both, replaces="period").receipt.new == 2
+    mixed = csv(
+        "d.csv", f"{HEADER},source", "00003,2025-10,theft,10,", "00003,2025-10,theft,4,police"
+    )
+    assert list(bring(city, mixed).receipt.rejected["reason"]) == ["sources_mixed"]
+
+
+def test_the_same_incidents_with_their_source_filled_in_are_the_same(
+    city: Tracker, csv: Any
+) -> None:
+    points = ("106.05,10.05,2025-10-20,theft", "106.05,10.05,2025-10-20,theft")
+    bring(city, csv("a.csv", "lon,lat,date,category", *points), FileKind.INCIDENTS)
+    again = [f"{line},{source}" for line, source in zip(points, ("citizen", "police"), strict=True)]
+    path = csv("b.csv", "lon,lat,date,category,source", *again)
+    assert bring(city, path, FileKind.INCIDENTS).receipt.new == 0
+
+
+def test_incidents_replace_the_counts_of_a_month_on_all_wards_or_not_at_all(
+    city: Tracker, csv: Any
+) -> None:
+    bring(city, csv("a.csv", HEADER, *OCTOBER))
+    points = csv("b.csv", "lon,lat,date,category", "106.05,10.05,2025-10-20,theft")
+    with pytest.raises(IntakeError) as refused:
+        bring(city, points, FileKind.INCIDENTS, replaces="wards")
+    assert refused.value.reason == "counts_stay_beside"
+    assert sum(cells(city).values()) == 10
+    assert not list(city.store.staging_place().glob(".new-*"))
+
+
+def test_figures_give_way_to_a_file_with_rejected_rows_only_when_that_is_said(
+    city: Tracker, csv: Any
+) -> None:
+    bring(city, csv("a.csv", HEADER, *OCTOBER))
+    path = csv("b.csv", HEADER, "00001,2025-10,theft,6", "00002,2025-10,theft,1x")
+    with pytest.raises(IntakeError) as refused:
+        bring(city, path, replaces="period")
+    assert refused.value.reason == "replaces_in_part"
+    assert sum(cells(city).values()) == 10
+    bring(city, path, replaces="period", in_part=True)
+    assert cells(city)["00001", "2025-10", "theft"] == 6
+    said = next(each for each in city.audit() if each.action == "imported")
+    assert said.details["in_part"] is True
+
+
+def test_persons_among_the_names_of_wards_are_refused(
+    city: Tracker, boundary_file: Callable[..., Path]
+) -> None:
+    path = boundary_file(0.1, ("10001", "10002", "10003", "10004"))
+    told = json.loads(path.read_text("utf-8"))
+    for feature in told["features"]:
+        feature["properties"]["name"] += " gọi 0903 123 456"
+    text = json.dumps(told)
+    for read in (
+        lambda: city.try_boundaries(
+            text.encode(), "w.geojson", date(2025, 11, 15), code_column="code", name_column="name"
+        ),
+        lambda: (
+            path.write_text(text, "utf-8"),
+            city.add_boundaries(path, date(2025, 11, 15), NOW),
+        ),
+    ):
+        with pytest.raises(IntakeError) as refused:
+            read()
+        assert refused.value.reason == "personal_data"
+    assert len(city.editions()) == 1
+
+
+def test_rows_that_do_not_split_into_cells_are_never_quoted(city: Tracker, csv: Any) -> None:
+    path = csv("a.csv", HEADER, *OCTOBER, "00001,2025-10,theft,3,0903123456 Nguyễn Văn Bình")
+    trial = bring(city, path)
+    assert list(trial.receipt.rejected["reason"]) == ["wrong_number_of_cells"]
+    assert "Nguyễn" not in trial.receipt.rejected.to_csv() + trial.rejected_rows.to_csv()
+
+
+def test_what_stands_in_the_log_of_an_import_names_nobody(city: Tracker, csv: Any) -> None:
+    path = csv("Nguyen Van An 0903123456.csv", HEADER, *OCTOBER)
+    bring(city, path)
+    said = next(each for each in city.audit() if each.action == "imported")
+    assert (said.subject, city.imports()[0].source) == ("tep.csv", "tep.csv")
+    names = ("Trần Văn Bảy", "Lê Thị Hồng", "Phạm Minh Tuấn")
+    lines = [f"{line},{name}" for line, name in zip(OCTOBER, names, strict=True)]
+    streets = csv("b.csv", f"{HEADER},tuyến", *lines)
+    with pytest.raises(IntakeError) as refused:
+        bring(city, streets, kept={"tuyến": "hỏi anh Bình 0903123456"})
+    assert refused.value.reason == "personal_data_in_text"
+
+
+def test_a_column_that_is_not_there_cannot_be_left_out_or_kept(city: Tracker, csv: Any) -> None:
+    path = csv("a.csv", HEADER, *OCTOBER)
+    for options in ({"dropped": ["nope"]}, {"kept": {"nope": "why"}}):
+        with pytest.raises(IntakeError) as refused:
+            bring(city, path, **options)
+        assert refused.value.reason == "no_such_column"
+
+
+def test_a_dry_run_that_was_given_up_cannot_be_confirmed(city: Tracker, csv: Any) -> None:
+    trial = tried(city, csv("a.csv", HEADER, *OCTOBER))
+    trial.close()
+    with pytest.raises(StoreError) as refused:
+        city.confirm(trial, now=NOW)
+    assert refused.value.reason == "trial_gone"
+
+
+def test_a_ward_counted_twice_with_and_without_its_edition_is_taken_once(
+    city: Tracker, csv: Any
+) -> None:
+    path = csv(
+        "p.csv", "ward,year,population,edition", "00001,2025,1000,", "00001,2025,2000,2025-07-01"
+    )
+    trial = bring(city, path, FileKind.POPULATIONS)
+    assert list(trial.receipt.rejected["reason"]) == ["cell_given_twice"]
+
+
+def test_a_month_that_only_some_wards_reported_is_warned_of_by_what_the_store_holds(
+    demonstration_copy: Tracker, csv: Any
+) -> None:
+    wards = demonstration_copy.wards(demonstration_copy.editions()[-1])["code"]
+    today, now = date(2026, 12, 5), datetime(2026, 12, 5, tzinfo=UTC)
+    for reporting, warned in ((120, ["month_few_wards"]), (168, [])):
+        path = csv("n.csv", HEADER, *(f"{ward},2026-11,theft,40" for ward in wards[:reporting]))
+        trial = demonstration_copy.import_file(
+            path, FileKind.COUNTS, today=today, now=now, only_try=True
+        )
+        assert [each.code for each in trial.warnings] == warned
+
+
+def test_a_file_of_few_wards_that_replaces_all_says_how_many_would_be_empty(
+    city: Tracker, csv: Any
+) -> None:
+    bring(city, csv("a.csv", HEADER, *OCTOBER))
+    path = csv("b.csv", HEADER, "00001,2025-10,theft,6")
+    trial = bring(city, path, replaces="period", only_try=True)
+    (warning,) = (each for each in trial.warnings if each.code == "replaces_leave_empty")
+    assert warning.facts == {"wards": 1.0, "count": 3.0, "old": 8.0, "new": 6.0}
+    assert not bring(city, path, replaces="wards", only_try=True).warnings
+
+
+def test_a_file_of_events_says_how_many_wait_for_approval(
+    city: Tracker, csv: Any, programme_text: str
+) -> None:
+    city.add_programme(programme_text.replace("required = false", "required = true"), NOW)
+    path = csv("s.csv", "hotspot,event,on,ward,plan_year", "A,Proposed,2025-10-01,00001,2025")
+    trial = bring(city, path, FileKind.STATUS)
+    assert (trial.receipt.new, trial.receipt.waiting) == (1, 1)
+
+
+def test_a_mapping_saved_from_iso_days_reads_our_days_next_month(city: Tracker, csv: Any) -> None:
+    path = csv("a.csv", "Mã xã,Tháng,Loại vụ việc,Số vụ", "00001,2025-10,theft,5")
+    upload = city.open_upload(path, today=TODAY)
+    with upload.reading:
+        mapping = to_toml(mapping_of(upload, Wish()))
+    again = csv("b.csv", "Mã xã,Tháng,Loại vụ việc,Số vụ", "00001,01/11/2025,theft,5")
+    assert bring(city, again, mapping=mapping).receipt.accepted == 1
+
+
+def test_suggestions_are_taken_only_when_asked_for(city: Tracker, csv: Any) -> None:
+    path = csv("a.csv", HEADER, "00001,2025-10,Trộm cắp TS,5")
+    upload = city.open_upload(path, today=TODAY, kind=FileKind.COUNTS)
+    with upload.reading:
+        plain, accepted = (mapping_of(upload, Wish(), accept=accept) for accept in (False, True))
+    assert bring(city, path, mapping=to_toml(plain)).receipt.accepted == 0
+    assert bring(city, path, mapping=to_toml(accepted)).receipt.accepted == 1

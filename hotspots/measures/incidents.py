@@ -173,7 +173,7 @@ def clean_incidents(
     """
     mapping = mapping or ColumnMapping()
     column_of = columns_of(FileKind.INCIDENTS, raw.columns, mapping)
-    require(FileKind.INCIDENTS, raw, column_of)
+    require(FileKind.INCIDENTS, raw, column_of, mapping)
     reasons = Reasons(raw, column_of, ("ward", "date", "category"))
     table = _dated_and_named(raw, column_of, programme, mapping, today, "date", reasons)
     by_point = _read_points(table, raw, column_of, mapping, reasons)
@@ -185,9 +185,7 @@ def clean_incidents(
     table["named"] = once_per_value(as_text(raw[column_of["category"]]), same_word).to_numpy()
     accepted, rejected = reasons.split(table)
     accepted["key"] = (keys or KeyMaker()).keys(_contents(accepted))
-    return CleanedIncidents(
-        accepted.drop(columns=["named", "source_named"], errors="ignore"), rejected
-    )
+    return CleanedIncidents(accepted.drop(columns="named"), rejected)
 
 
 def clean_counts(
@@ -214,7 +212,7 @@ def clean_counts(
     """
     mapping = mapping or ColumnMapping()
     column_of = columns_of(FileKind.COUNTS, raw.columns, mapping)
-    require(FileKind.COUNTS, raw, column_of)
+    require(FileKind.COUNTS, raw, column_of, mapping)
     reasons = Reasons(raw, column_of, ("ward", "month", "category"))
     table = _dated_and_named(raw, column_of, programme, mapping, today, "month", reasons)
     _read_edition(table, raw, column_of, mapping, reasons, np.ones(len(raw), dtype=bool))
@@ -229,9 +227,7 @@ def clean_counts(
     again = (seen or CellsSeen()).again(cells, reasons.none)
     reasons.add(again, "cell_given_twice", cells)
     accepted, rejected = reasons.split(table)
-    return CleanedIncidents(
-        accepted.drop(columns=["day", "source_named"], errors="ignore"), rejected
-    )
+    return CleanedIncidents(accepted.drop(columns="day"), rejected)
 
 
 class Reasons:
@@ -411,12 +407,9 @@ def _read_source(
     table["source"] = once_per_value(
         named, lambda word: known.get(same_word(word), source_of(word))
     ).to_numpy()
-    table["source_named"] = once_per_value(named, same_word).to_numpy()
     if "source" in mapping.columns:
-        said = named.ne("") & ~table["source_named"].isin(list(known)).to_numpy()
+        said = named.ne("") & ~named.map(same_word).isin(list(known)).to_numpy()
         reasons.add(said & table["source"].eq(""), "unknown_source", named)
-    else:
-        table.loc[table["source"].eq(""), "source_named"] = ""
 
 
 def _read_counts(given: pd.Series, mapping: ColumnMapping, reasons: Reasons) -> np.ndarray:
@@ -451,8 +444,8 @@ def keys_on_edition(keys: pd.Series[int], editions: pd.Series[str]) -> np.ndarra
 def _contents(accepted: pd.DataFrame) -> pd.Series:
     """Return a number for what each row says, in the file's words.
 
-    So a file keeps its keys when its categories are mapped otherwise than before; and a row that
-    says nothing of its source is the same as in a file without that column.
+    So a file keeps its keys when its categories are mapped otherwise than before. Who made it
+    known is left out: the same file again, with that filled in, tells of the same incidents.
     """
     plain = pd.DataFrame(
         {
@@ -463,9 +456,4 @@ def _contents(accepted: pd.DataFrame) -> pd.Series:
             "named": accepted["named"],
         }
     )
-    contents = pd.util.hash_pandas_object(plain, index=False)
-    if "source_named" not in accepted:
-        return contents
-    sourced = pd.DataFrame({"content": contents, "source": accepted["source_named"]})
-    both = pd.util.hash_pandas_object(sourced, index=False)
-    return contents.where(accepted["source_named"].eq(""), both)
+    return pd.util.hash_pandas_object(plain, index=False)

@@ -32,6 +32,7 @@ from hotspots.measures.cells import (
     date_orders,
     fold,
     is_total_row,
+    read_dates,
     tidy,
 )
 from hotspots.measures.file_kinds import (
@@ -240,16 +241,32 @@ def columns_of(
     return found
 
 
-def require(kind: FileKind, raw: pd.DataFrame, column_of: Mapping[str, str]) -> None:
-    """Refuse a file without a column that its kind needs, naming those it has."""
+def require(
+    kind: FileKind,
+    raw: pd.DataFrame,
+    column_of: Mapping[str, str],
+    mapping: ColumnMapping | None = None,
+) -> None:
+    """Refuse a file without a column that its kind needs, or that the mapping names."""
+    there = [str(name) for name in raw.columns]
+    wanted = {} if mapping is None else mapping.columns
+    strange = [name for role, name in wanted.items() if name and role not in column_of]
+    if strange:
+        raise IntakeError(
+            "mapped_columns_missing",
+            f"The mapping names the columns {strange}; the file has {there}. Correct the mapping, "
+            "or let it be guessed again.",
+            missing=strange,
+            columns=there,
+        )
     missing = list(missing_roles(kind, frozenset(column_of)))
     if missing:
-        there = [str(name) for name in raw.columns]
         raise IntakeError(
             "columns_missing",
             f"No column for {missing}; the file has {there}. Rename them, or name them in a "
             "mapping file under [columns].",
             missing=missing,
+            roles=missing,
             columns=there,
         )
 
@@ -510,6 +527,8 @@ def _read_order(
     said = given[given.ne("") & ~given.map(_is_year)]
     if said.empty:
         return mapping, []
+    if not any(read_dates(said, today=date.max)[1].ne("")) and date_orders(said) == ("ymd",):
+        return mapping, []  # read without being told; the next file may write days in our way
     order = choose_order(said)
     if isinstance(order, Ambiguous):
         options = order.options or DATE_ORDERS
@@ -660,6 +679,10 @@ def read_mapping(text: str, programme: Programme) -> ColumnMapping:
         allowed.
     """
     data = _toml(text)
+    strange = sorted(set(data) - {"kind", "date_order", "edition", "reading", *_TABLES})
+    if strange:
+        allowed = ", ".join(("kind", "date_order", "edition", *_TABLES, "reading"))
+        raise _not_allowed(strange[0], data[strange[0]], allowed)
     tables = {name: _table(data, name) for name in _TABLES}
     kind = _one_of("kind", str(data.get("kind", "")), ("", *FileKind))
     _check_names(tables, FileKind(kind) if kind else None, programme)

@@ -86,7 +86,7 @@ def clean_indicators(
     """  # noqa: E501 - a table of an example on one line
     mapping = mapping or ColumnMapping()
     column_of = columns_of(FileKind.INDICATORS, raw.columns, mapping)
-    require(FileKind.INDICATORS, raw, column_of)
+    require(FileKind.INDICATORS, raw, column_of, mapping)
     reasons = Reasons(raw, column_of, ("period", "ward"))
     table = pd.DataFrame({"row": raw.index.to_numpy()})
     periods = _column(raw, column_of, "period")
@@ -135,7 +135,7 @@ def clean_scorecards(
     """
     mapping = mapping or ColumnMapping()
     column_of = columns_of(FileKind.SCORECARDS, raw.columns, mapping)
-    require(FileKind.SCORECARDS, raw, column_of)
+    require(FileKind.SCORECARDS, raw, column_of, mapping)
     reasons = Reasons(raw, column_of, ("hotspot", "criterion"))
     table = pd.DataFrame({"row": raw.index.to_numpy()})
     for role in ("hotspot", "criterion"):
@@ -183,7 +183,7 @@ def clean_populations(
     """
     mapping = mapping or ColumnMapping()
     column_of = columns_of(FileKind.POPULATIONS, raw.columns, mapping)
-    require(FileKind.POPULATIONS, raw, column_of)
+    require(FileKind.POPULATIONS, raw, column_of, mapping)
     reasons = Reasons(raw, column_of, ("ward", "year"))
     table = pd.DataFrame({"row": raw.index.to_numpy()})
     _add_wards(table, raw, column_of, mapping, reasons)

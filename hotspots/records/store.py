@@ -600,6 +600,18 @@ class Store:
                     self._remember(_IMPORTS, name)
         staged.close()
 
+    def rules(self, connection: sa.Connection | None = None) -> tuple[object, ...]:
+        """Return what tells the programme, boundaries and crosswalks in force from any others."""
+        if connection is None:
+            with self.database.reading() as own:
+                return self.rules(own)
+        numbers = (
+            connection.execute(sa.select(sa.func.max(programmes.c.number))).scalar(),
+            connection.execute(sa.select(sa.func.max(crosswalks.c.number))).scalar(),
+        )
+        there = sa.select(editions.c.edition, editions.c.wards_file).order_by(editions.c.edition)
+        return (*numbers, *(tuple(row) for row in connection.execute(there)))
+
     # -- settings
 
     def set(self, key: str, value: str, *, audit: Audit | None = None) -> None:

@@ -29,6 +29,7 @@ _GROUP_OF = {
     "role": "role",
     "permission": "permission",
     "personal": "personal_data",
+    "roles": "field",
 }
 _MOST_ROWS = 20
 _YEARS = frozenset({"year", "years", "plan_year"})

@@ -192,9 +192,10 @@ def test_a_column_called_source_that_speaks_of_something_else_is_left(guessed: A
     [
         (["13/04/2025", "03/04/2025"], "dmy"),
         (["04/13/2025", "03/04/2025"], "mdy"),
-        (["2025-04-03", "2025-04-13"], "ymd"),
+        (["2025-04-03", "2025-04-13"], ""),  # read without being told
+        (["2025/04/03", "2025/04/13"], "ymd"),
         (["45750", "45751"], "serial"),
-        (["04/2025", "05/2025"], "ymd"),
+        (["04/2025", "05/2025"], ""),
     ],
 )
 def test_the_order_of_days_is_seen(guessed: Any, cells: list[str], order: str) -> None:

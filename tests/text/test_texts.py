@@ -257,7 +257,7 @@ def test_every_reason_to_refuse_an_event_of_a_file_has_a_text(language: str) -> 
         "correction_changes_nothing",
         "ward_has_hotspot",
         "personal_data_in_text",  # the file is refused before
-        "replaces_unknown",
+        "replaces_in_part",
     }
     assert [code for code in codes if not texts(language).has(f"reject.{code}")] == []
 

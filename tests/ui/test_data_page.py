@@ -193,6 +193,10 @@ def test_a_corrected_file_replaces_its_months_once_the_person_says_so(
     press(test, "try")
     numbers = {metric.label: metric.value for metric in test.metric}
     assert numbers[SAY("data.number_replaced")] == "11"
+    press(test, "confirm")  # rows were rejected: figures would go with nothing in their place
+    assert not small_city.imports()[0].replaces
+    assert SAY("data.in_part_warning") in said(test)
+    answer(test, "in_part").check().run()
     press(test, "confirm")
     assert small_city.imports()[0].replaces
     assert int(small_city.panel(small_city.editions()[-1])["count"].sum()) == 13

@@ -93,6 +93,9 @@ def show(work: Work, say: Texts) -> None:
         changes = True
     st.subheader(say("data.confirm_title"))
     st.markdown(say("data.nothing_written" if changes else "data.nothing_to_write"))
+    if work.trial is not None and work.trial.in_part:
+        st.warning(say("data.in_part_warning"), icon=":material/warning:")
+        st.checkbox(say("data.in_part"), key=work.key("in_part"))
     with st.container(horizontal=True):
         st.button(
             say("data.confirm"),
@@ -266,7 +269,8 @@ def _write(work: Work, say: Texts) -> tuple[str, ...]:
     """Write what was tried; return what was written, in words."""
     tracker, now, decision = session.tracker(), session.now(), work.decision
     if work.trial is not None:
-        return receipt_lines(tracker.confirm(work.trial, now=now), say)
+        in_part = bool(st.session_state.get(work.key("in_part")))
+        return receipt_lines(tracker.confirm(work.trial, now=now, in_part=in_part), say)
     if decision is None or decision.edition is None:
         return ()
     if isinstance(work.found, ReadCrosswalk):
