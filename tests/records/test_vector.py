@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from shapely import LineString, MultiPolygon, Point, Polygon, box
 
 from hotspots.errors import IntakeError
-from hotspots.records.reading import vector
+from hotspots.records.reading import shapes, vector
 from hotspots.records.reading.limits import LIMITS, Limits, Wish
 from hotspots.records.reading.sink import (
     GEOMETRY,
@@ -498,3 +498,11 @@ def test_a_damaged_geopackage_is_read_or_refused(
         assert isinstance(kept(path), Kept)
     except IntakeError as refused:
         assert refused.facts["file"] == "a.gpkg"  # noqa: PT017 - both endings are right
+
+
+@pytest.mark.parametrize("far", [1e300, 1e308, 1.7e308])
+def test_a_crossing_ring_of_enormous_coordinates_is_repaired_or_refused(far: float) -> None:
+    """GEOS overflows on the way, which numpy warns of."""
+    ring = Polygon([(-far, -far), (far, far), (far, -far), (-far, far)])
+    repaired = shapes.repaired_area(ring)
+    assert repaired is None or repaired.is_valid
