@@ -39,6 +39,7 @@ from hotspots.measures.other_tables import (
 )
 from hotspots.measures.personal_data import Guard, Suspicion
 from hotspots.measures.reasons import Reason
+from hotspots.programme.months import last_day_of_period
 from hotspots.programme.plan import Programme
 from hotspots.records import incident_files
 from hotspots.records.intake import Found, Reading
@@ -275,18 +276,28 @@ class Importer:
         self, reading: Reading, kind: FileKind | None = None, progress: Progress | None = None
     ) -> Upload:
         """Look a file through: personal data, what its columns seem to be, earlier imports."""
-        names = self._ward_names()
-        guard = Guard(reading.columns, set(names.values()))
+        guard = Guard(reading.columns, set(self._ward_names().values()))
         for batch in _told(reading, progress):
             guard.look(batch.drop(columns="geometry", errors="ignore"))
         suspicions = guard.suspicions()
         hidden = {item.position for item in suspicions}
         shown = [name for place, name in enumerate(reading.columns) if place not in hidden]
-        guessed = guess(kind, shown, reading.head(_LOOKED_AT)[shown], self._programme, names)
+        guessed = self.guess(reading, kind, shown)
         earlier = tuple(
             batch for batch in self._store.batches() if batch.file_sha256 == reading.sha256
         )
         return Upload(reading, suspicions, guessed, earlier)
+
+    def guess(
+        self,
+        reading: Reading,
+        kind: FileKind | None,
+        columns: Sequence[str],
+        chosen: Mapping[str, str] | None = None,
+    ) -> Guess:
+        """Say what some columns of a file seem to be, those that a person has chosen as chosen."""
+        sample = reading.head(_LOOKED_AT)[list(columns)]
+        return guess(kind, columns, sample, self._programme, self._ward_names(), chosen)
 
     def _ward_names(self) -> dict[str, str]:
         """Return every ward code with its name, the newest edition's where two have the code."""
@@ -420,7 +431,8 @@ class Importer:
         rows = stated(cleaned.accepted, decision.edition)
         known, unknown = self.with_edition(rows, rows["month"])
         scope = _scope(known, decision)
-        elsewhere = self.already_counted(known, "incidents", "month_has_incidents", scope)
+        covered = incident_files.covered_months(self._store, "incidents", without=scope)
+        elsewhere = _in_months(known, covered, "month_has_incidents")
         elsewhere = pd.concat([elsewhere, _given_twice(known, elsewhere)])
         elsewhere = pd.concat([elsewhere, self._on_other_edition(known, elsewhere, scope)])
         there = _outside(count_rows(self._store, by_source=True), scope)
@@ -490,7 +502,7 @@ class Importer:
             strange = rows[~rows["hotspot"].isin(hotspots)]
             rejected = strange[["row"]].assign(reason="unknown_hotspot", value=strange["hotspot"])
             return rows[rows["hotspot"].isin(hotspots)], rejected
-        days = rows["on" if kind is FileKind.POPULATIONS else "period"].map(_day_of_period)
+        days = rows["on" if kind is FileKind.POPULATIONS else "period"].map(last_day_of_period)
         named = rows["ward"].ne("")
         known, unknown = self.with_edition(rows[named], days[named])
         return pd.concat([known, rows[~named]]).sort_values("row"), unknown
@@ -584,13 +596,6 @@ class Importer:
         return first_days.map(found).astype(object)
 
     # -- what the store holds already
-
-    def already_counted(
-        self, rows: pd.DataFrame, kind: str, reason: str, scope: Scope | None = None
-    ) -> pd.DataFrame:
-        """Return the rows whose month and category the other kind of file speaks of already."""
-        covered = incident_files.covered_months(self._store, kind, without=scope)
-        return _in_months(rows, covered, reason)
 
     def _on_other_edition(
         self, rows: pd.DataFrame, already: pd.DataFrame, scope: Scope | None
@@ -989,31 +994,6 @@ def _in_months(rows: pd.DataFrame, covered: set[tuple[str, str]], reason: str) -
 
 def _hint(hint: Mapping[str, str]) -> str:
     return f" → {hint['code']}?" if hint["code"] else ""
-
-
-def first_day_of_period(period: str) -> str:
-    """Return the day on which a period began; of a day the day itself.
-
-    >>> [first_day_of_period(period) for period in ("2025", "2025-Q2", "2025-H2", "2025-07")]
-    ['2025-01-01', '2025-04-01', '2025-07-01', '2025-07-01']
-    """
-    starts = {"": "01", "Q1": "01", "Q2": "04", "Q3": "07", "Q4": "10", "H1": "01", "H2": "07"}
-    part = period[5:]
-    if part in starts:
-        return f"{period[:4]}-{starts[part]}-01"
-    return period if len(period) == len("2025-07-01") else f"{period}-01"
-
-
-def _day_of_period(period: str) -> str:
-    """Return the day that decides on whose boundaries a value of a period is: its last.
-
-    >>> _day_of_period("2025"), _day_of_period("2025-Q2"), _day_of_period("2025-07")
-    ('2025-12-31', '2025-06-30', '2025-07')
-    """
-    ends = {"": "12-31", "Q1": "03-31", "Q2": "06-30", "Q3": "09-30", "Q4": "12-31", "H1": "06-30"}
-    ends["H2"] = "12-31"
-    part = period[5:]
-    return f"{period[:4]}-{ends[part]}" if part in ends else period
 
 
 def _given_twice(rows: pd.DataFrame, already: pd.DataFrame) -> pd.DataFrame:

@@ -48,7 +48,6 @@ from hotspots.importing import (
     Trial,
     Upload,
     check_decision,
-    first_day_of_period,
     other_rows,
     ragged_rows,
     refuse_persons_among_names,
@@ -57,7 +56,7 @@ from hotspots.importing import (
 )
 from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit, known_months
-from hotspots.measures.mapping import ColumnMapping, columns_of, read_mapping, require
+from hotspots.measures.mapping import ColumnMapping, Guess, columns_of, read_mapping, require
 from hotspots.measures.panel import latest_run, weighted_index, without_partial_end
 from hotspots.measures.personal_data import scan_text
 from hotspots.measures.reasons import Reason
@@ -74,7 +73,7 @@ from hotspots.measures.targets import (
     non_relapse_share,
     transformed_share,
 )
-from hotspots.programme.months import last_complete_month
+from hotspots.programme.months import first_day_of_period, last_complete_month
 from hotspots.programme.plan import Programme, read_programme
 from hotspots.programme.roles import Permission, Role, may_record
 from hotspots.programme.status import (
@@ -461,6 +460,27 @@ class Tracker:
         except BaseException:
             reading.close()
             raise
+
+    def guess_columns(
+        self,
+        upload: Upload,
+        kind: FileKind,
+        columns: Sequence[str],
+        *,
+        today: date,
+        chosen: Mapping[str, str] | None = None,
+    ) -> Guess:
+        """Say what columns of an opened file seem to be if it is of a kind.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Those that may be looked into.
+        chosen : mapping of str to str, optional
+            Roles to columns that the person has chosen.
+        """
+        self._require_import(kind)
+        return self._importer(today).guess(upload.reading, kind, columns, chosen)
 
     def _require_import(self, kind: FileKind | None) -> None:
         """Refuse whoever may bring in no file of a kind, or none at all."""

@@ -80,7 +80,7 @@ def test_every_public_method_that_reads_or_writes_asks_for_a_permission() -> Non
         "open", "acting_as", "user", "may", "sign_in", "sign_in_by_claims", "sign_out",
         "has_users", "is_demonstration", "default_day", "data_version", "editions", "edition_on",
         "breaks", "new_hotspot_id", "selection_reasons", "is_open_demonstration",
-        "open_upload", "try_upload", "confirm",  # ask by the kind of file, see below
+        "open_upload", "guess_columns", "try_upload", "confirm",  # by kind of file
     }  # fmt: skip
     methods = {
         name: value
@@ -111,6 +111,8 @@ def test_only_who_may_import_opens_tries_and_confirms_a_file(
                     other.open_upload(path, today=TODAY)
             with pytest.raises(NotAllowed):
                 other.open_upload(path, today=TODAY, kind=FileKind.COUNTS)
+            with pytest.raises(NotAllowed):
+                other.guess_columns(upload, FileKind.COUNTS, ["ward"], today=TODAY)
             with pytest.raises(NotAllowed):
                 other.try_upload(upload, decision, today=TODAY, now=NOW)
             with pytest.raises(NotAllowed):

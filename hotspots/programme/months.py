@@ -83,3 +83,28 @@ def add_months(day: date, months: int) -> date:
     """
     month = Month.of(day) + months
     return month.last_day.replace(day=min(day.day, month.last_day.day))
+
+
+def first_day_of_period(period: str) -> str:
+    """Return the day on which a period began; of a day the day itself.
+
+    >>> [first_day_of_period(period) for period in ("2025", "2025-Q2", "2025-H2", "2025-07")]
+    ['2025-01-01', '2025-04-01', '2025-07-01', '2025-07-01']
+    """
+    starts = {"": "01", "Q1": "01", "Q2": "04", "Q3": "07", "Q4": "10", "H1": "01", "H2": "07"}
+    part = period[5:]
+    if part in starts:
+        return f"{period[:4]}-{starts[part]}-01"
+    return period if len(period) == len("2025-07-01") else f"{period}-01"
+
+
+def last_day_of_period(period: str) -> str:
+    """Return the last day of a quarter, half-year or year; a month or day as it is.
+
+    >>> [last_day_of_period(period) for period in ("2025", "2025-Q2", "2025-07")]
+    ['2025-12-31', '2025-06-30', '2025-07']
+    """
+    ends = {"": "12-31", "Q1": "03-31", "Q2": "06-30", "Q3": "09-30", "Q4": "12-31", "H1": "06-30"}
+    ends["H2"] = "12-31"
+    part = period[5:]
+    return f"{period[:4]}-{ends[part]}" if part in ends else period

@@ -29,12 +29,10 @@ from hotspots.records.staging import StagingFolder, temporary_folder
 __all__ = [
     "SUFFIXES",
     "Found",
-    "RawRows",
     "Reading",
     "Wish",
     "open_bytes",
     "open_file",
-    "read_rows",
 ]
 
 SUFFIXES = tuple(kinds.ENDINGS)
@@ -160,26 +158,6 @@ class Reading:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in columns}, index=index)
 
 
-@dataclass(frozen=True)
-class RawRows:
-    """A file as read.
-
-    Attributes
-    ----------
-    table : DataFrame
-        The rows, all cells text; the index is the row's number in the file, from 1, headers not
-        counted.
-    ragged : DataFrame
-        `row`, `reason`, `value`: rows that could not be used.
-    rows : int
-        Rows in the file, ragged ones included.
-    """
-
-    table: pd.DataFrame
-    ragged: pd.DataFrame
-    rows: int
-
-
 def open_file(
     path: Path,
     *,
@@ -228,18 +206,6 @@ def open_bytes(
         file.write(content)
         file.flush()
         return _open(file, name, wish, limits, progress)
-
-
-def read_rows(path: Path) -> RawRows:
-    """Read a file of incidents, counts or events into memory.
-
-    Raises
-    ------
-    IntakeError
-        As `open_file`.
-    """
-    with open_file(path) as reading:
-        return RawRows(reading.table(), reading.ragged, reading.rows)
 
 
 def _open(

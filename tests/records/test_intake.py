@@ -12,6 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 from shapely import Point
 
 from hotspots.errors import IntakeError
-from hotspots.records.intake import Found, Reading, Wish, open_bytes, open_file, read_rows
+from hotspots.records.intake import Found, Reading, Wish, open_bytes, open_file
 from hotspots.records.reading import csv_files, kinds, parquet_files
 from hotspots.records.reading.limits import LIMITS, Limits
 
@@ -53,6 +54,20 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / f"hotspots-{os.geteuid()}"
     place.mkdir()
     return place
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """A file as it was read, all of it in memory."""
+
+    table: pd.DataFrame
+    ragged: pd.DataFrame
+    rows: int
+
+
+def read_rows(path: Path) -> RawRows:
+    with open_file(path) as reading:
+        return RawRows(reading.table(), reading.ragged, reading.rows)
 
 
 def reason(path: Path) -> str:

@@ -23,13 +23,12 @@ from geo.wards import ReadWards
 from hotspots.errors import HotspotsError
 from hotspots.importing import Decision, Trial, Upload
 from hotspots.measures.file_kinds import FileKind
-from hotspots.measures.mapping import ColumnMapping, Guess, guess
+from hotspots.measures.mapping import ColumnMapping, Guess
 from hotspots.programme.roles import Permission
 from hotspots.records.intake import Wish
 from hotspots.ui import session
 
 _CURRENT, _ROUND, _FAILED = "data.work", "data.round", "data.failed"
-_LOOKED_AT = 20_000
 
 CELL_SHOWN = 200
 """Signs of a cell that are shown: one of a file can hold a megabyte."""
@@ -177,9 +176,9 @@ class Work:
             return self.upload.guess
 
         def work() -> Guess:
-            shared = session.tracker()
-            sample = self._once("head", lambda: self.upload.reading.head(_LOOKED_AT))
-            return guess(kind, shown, sample[shown], shared.programme(), ward_names(), chosen)
+            return session.tracker().guess_columns(
+                self.upload, kind, shown, today=session.today(), chosen=chosen
+            )
 
         columns = None if chosen is None else tuple(sorted(chosen.items()))
         return self._once(("guess", kind, columns, tuple(shown)), work)
@@ -282,16 +281,6 @@ def kinds_allowed() -> list[FileKind]:
     figures = shared.may(Permission.IMPORT)
     boundaries = shared.may(Permission.MANAGE_BOUNDARIES)
     return [kind for kind in FileKind if (boundaries if kind in OF_BOUNDARIES else figures)]
-
-
-def ward_names() -> dict[str, str]:
-    """Return every ward code with its name, the newest edition's where two have the code."""
-    boundaries = session.tracker().boundaries
-    names: dict[str, str] = {}
-    for edition in boundaries.all():
-        table = boundaries.names(edition.edition)["name"]
-        names |= {str(code): str(name) for code, name in table.items()}
-    return names
 
 
 def asked(column: str) -> str:
