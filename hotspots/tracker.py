@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
@@ -73,8 +73,9 @@ from hotspots.measures.targets import (
     non_relapse_share,
     transformed_share,
 )
+from hotspots.outlook import Outlook, outlook
 from hotspots.programme.months import first_day_of_period, last_complete_month
-from hotspots.programme.plan import Programme, read_programme
+from hotspots.programme.plan import Programme, RelapseRule, read_programme
 from hotspots.programme.roles import Permission, Role, may_record
 from hotspots.programme.status import (
     DECISIONS,
@@ -1541,6 +1542,33 @@ class Tracker:
         )
 
     @asks(Permission.READ)
+    def outlook(self, as_of: date, known_on: date | None = None) -> Outlook:
+        """Return both targets in every reading, by group, and how the year is likely to end."""
+        moment = _end_of(known_on)
+        return self._once(("outlook", as_of, moment), lambda: self._outlook(as_of, moment))
+
+    def _outlook(self, as_of: date, known_on: datetime | None) -> Outlook:
+        streams = by_hotspot(read_with_head(self.store.database)[0])
+        states_on = cache(lambda day: _states(streams, day, known_on))
+        return outlook(self.programme(), states_on, as_of, self._forecast)
+
+    def _forecast(
+        self, states: Iterable[HotspotState], as_of: date, rule: RelapseRule, months: int
+    ) -> dict[str, float]:
+        """Return by hotspot the probability that its ward meets a rule within these months."""
+        rows = {s.hotspot: (s.place.ward, s.place.edition, as_of) for s in states if s.place}
+        columns = ["area", "edition", "transformed_on"]
+        wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        found = dict.fromkeys(rows, float("nan"))
+        for edition, group in self._on_unchanged_wards(
+            wards, self.edition_on(as_of).edition
+        ).groupby("edition"):
+            risk, _ = self._risk_on(group, str(edition), as_of, rule, (months,))
+            if risk is not None:
+                found |= {str(name): float(p) for name, p in risk.table[f"p{months}"].items()}
+        return found
+
+    @asks(Permission.READ)
     def view(self, snapshot: Snapshot, edition: str) -> MapView:
         """Return a snapshot's hotspots on the wards of any edition."""
         return self._view(snapshot.states, snapshot.programme, self.boundaries.named(edition))
@@ -1673,7 +1701,12 @@ class Tracker:
         return rows
 
     def _risk_on(
-        self, watched: pd.DataFrame, edition: str, as_of: date
+        self,
+        watched: pd.DataFrame,
+        edition: str,
+        as_of: date,
+        rule: RelapseRule | None = None,
+        horizons: Sequence[int] = (3, 6, 12),
     ) -> tuple[Risk | None, dict[str, HotspotsError]]:
         """Measure the risk of hotspots on one edition; those whose counts do not suffice apart."""
         try:
@@ -1694,8 +1727,9 @@ class Tracker:
             risk = forward_risk(
                 index,
                 watched[measurable],
-                self.programme().relapse,
+                rule or self.programme().relapse,
                 as_of=as_of,
+                horizons=horizons,
                 unit=self._unit(as_of, boundaries),
             )
         except (CannotMeasure, NotFound) as error:

@@ -72,8 +72,10 @@ class TargetResult:
         return len(self.behind.get(part, ()))
 
 
-def wilson(part: int, whole: int, confidence: float = 0.95) -> Interval:
+def wilson(part: float, whole: float, confidence: float = 0.95) -> Interval:
     """Return the Wilson score interval of a share, two-sided.
+
+    The numbers need not be whole: an effective number of hotspots will do.
 
     Wilson, E. B. (1927), J. Am. Stat. Assoc. 22, 209-212; without continuity correction.
 
@@ -100,9 +102,9 @@ def wilson(part: int, whole: int, confidence: float = 0.95) -> Interval:
 
 
 def transformed_share(
-    states: Iterable[HotspotState], plan_year: int, target: float
+    states: Iterable[HotspotState], plan_year: int | None, target: float
 ) -> TargetResult:
-    """Measure the transformed share of one plan year.
+    """Measure the transformed share of one plan year, or of all together (None).
 
     While hotspots are still open the target counts as met once enough are transformed, as missed
     once too few can still be; in between it cannot be measured yet.
@@ -111,7 +113,7 @@ def transformed_share(
     ----------
     states : iterable of HotspotState
         On the day asked about.
-    plan_year : int
+    plan_year : int or None
     target : float
         For example 0.60.
     """
@@ -119,7 +121,7 @@ def transformed_share(
         enrolment
         for state in states
         for enrolment in state.enrolments
-        if enrolment.plan_year == plan_year
+        if plan_year in (None, enrolment.plan_year)
     )
     done, failed = len(behind["transformed"]), len(behind["not_transformed"])
     selected = done + failed + len(behind["open"])
@@ -202,7 +204,7 @@ def _reaches(part: int, whole: int, target: float) -> bool:
     return part >= target * whole - 1e-9
 
 
-def _exact_excludes(part: int, whole: int, target: float) -> bool:
+def exact_excludes(part: float, whole: float, target: float) -> bool:
     """Tell whether the exact 95 % interval lies wholly on one side of the target.
 
     Clopper and Pearson (1934), Biometrika 26, 404-413: stricter than Wilson, which would call one
@@ -213,7 +215,7 @@ def _exact_excludes(part: int, whole: int, target: float) -> bool:
     return not low < target <= high
 
 
-def _exact_low(part: int, whole: int) -> float:
+def _exact_low(part: float, whole: float) -> float:
     return float(beta.ppf(0.025, part, whole - part + 1)) if part else 0.0
 
 
@@ -245,7 +247,7 @@ def _result(
     behind: dict[str, tuple[str, ...]],
 ) -> TargetResult:
     interval = wilson(part, decided) if decided else None
-    tells = decided > 0 and _exact_excludes(part, decided, target)
+    tells = decided > 0 and exact_excludes(part, decided, target)
     return TargetResult(
         reading=reading,
         target=target,

@@ -108,3 +108,18 @@ def last_day_of_period(period: str) -> str:
     ends["H2"] = "12-31"
     part = period[5:]
     return f"{period[:4]}-{ends[part]}" if part in ends else period
+
+
+def months_between(start: date, end: date) -> float:
+    """Return how many months lie between two days, the last one in part; 0 or more.
+
+    >>> months_between(date(2024, 12, 18), date(2025, 12, 18))
+    12.0
+    >>> months_between(date(2025, 1, 31), date(2025, 3, 14))
+    1.4516129032258065
+    """
+    whole = max(Month.of(end) - Month.of(start), 0)
+    if whole and add_months(start, whole) > end:
+        whole -= 1
+    since, until = add_months(start, whole), add_months(start, whole + 1)
+    return whole + max((end - since).days, 0) / (until - since).days
