@@ -52,6 +52,7 @@ from hotspots.reports.lineage import (
     estimated_cells,
     lineage_lines,
 )
+from hotspots.reports.outlook import facts, outlook_lines
 from hotspots.reports.pages import not_measured_lines
 from hotspots.reports.tables import csv_bytes, xlsx_bytes
 from hotspots.text import Texts, texts
@@ -684,11 +685,12 @@ def targets(
     """Measure the two targets on a day."""
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
-        snapshot = tracker.snapshot(day)
+        snapshot, outlook = tracker.snapshot(day), tracker.outlook(day)
         if as_json:
             return _print_json(
                 {
                     "as_of": day,
+                    **facts(outlook),
                     "transformed": {y: _plain(r) for y, r in snapshot.transformed.items()},
                     "not_relapsed": _plain(snapshot.official),
                     "cohorts": {y: _plain(r) for y, r in snapshot.cohorts.items()},
@@ -698,6 +700,8 @@ def targets(
         for year, result in snapshot.transformed.items():
             typer.echo(_headline(say("target.transformed_year", year=year), result, say))
         typer.echo(_headline(say("target.not_relapsed"), snapshot.official, say))
+        for line in outlook_lines(outlook, snapshot.programme, say):
+            typer.echo(line)
         _say_if_simulated(tracker, say)
         return None
 

@@ -1987,7 +1987,8 @@ class Tracker:
         if kind == "programme":
             files = {name: self.hotspot(name, as_of, known_on) for name in snapshot.states}
             drawings = self._drawings(snapshot, say)
-            return render(programme_page(snapshot, files, drawings, made_on, say))
+            found = self.outlook(as_of, known_on)
+            return render(programme_page(snapshot, found, files, drawings, made_on, say))
         if kind == "hotspot":
             file = self.hotspot(which, as_of, known_on)
             where = () if snapshot.view is None else snapshot.view.wards_of(which)["ward"]

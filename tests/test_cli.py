@@ -303,6 +303,15 @@ def test_the_targets_are_measured_in_words_and_json(ok: Any, demo: None) -> None
     assert result["denominator"] == 12
     assert f"({result['numerator']}/12)" in said
     assert measured["not_relapsed"]["reading"] == "official"
+    assert measured["readings"]["official"] == measured["not_relapsed"]
+    assert set(measured["readings"]) == {"official", "cohort", "survival", "survival_long"}
+    assert measured["readings"]["survival"]["numbers"][0]["month"] == 0
+    for projection in measured["year_end"]:
+        assert sum(projection["distribution"]) == pytest.approx(1)
+        assert 0 <= projection["probability"] <= 1
+    assert {group["grouping"] for group in measured["groups"]} == {"kind", "listing"}
+    assert "Có tính thời gian theo dõi" in said
+    assert "Dự báo đến 31/12/2026" in said
     assert set(measured["cohorts"]) == set(measured["transformed"])
 
 

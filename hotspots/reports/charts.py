@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
+from hotspots.measures.projection import Projection
+from hotspots.measures.survival import Survival
 from hotspots.measures.targets import Interval, TargetResult
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.colours import ACCENT
@@ -281,6 +284,110 @@ def trend_chart(trend: pd.DataFrame, target: float, say: Texts) -> Figure:
         )
     )
     return _framed(alt.layer(line, _target_line(target)), height=190)
+
+
+def survival_chart(found: Survival, say: Texts, height: int = 230) -> Figure:
+    """Draw the share still transformed by months since recognition, its band and the target.
+
+    Under each third month stands how many hotspots were followed at least so long: they are the
+    second line of the axis, so that they keep their place on screen and on paper.
+    """
+    curve = found.curve.assign(
+        shown=[say.percent(share) for share in found.curve["share"]],
+        band=[
+            f"{say.percent(low)} – {say.percent(high)}"
+            for low, high in zip(found.curve["low"], found.curve["high"], strict=True)
+        ],
+        months=[
+            say.number(month, 0 if month == int(month) else 1) for month in found.curve["month"]
+        ],
+    )
+    at_risk = {str(row["month"]): str(row["at_risk"]) for row in found.numbers.to_dict("records")}
+    axis = alt.Axis(
+        values=[int(month) for month in found.numbers["month"]],
+        labelExpr=f"[datum.label, {json.dumps(at_risk)}[datum.label]]",
+        labelLineHeight=16,
+        labelAngle=0,
+        labelOverlap=False,
+        labelFlush=False,
+        titlePadding=8,
+        titleFontWeight="normal",
+    )
+    scale = alt.Scale(domain=[0, found.window], nice=False)
+    base = alt.Chart(curve).encode(
+        x=alt.X("month:Q", title=say("outlook.months_since"), axis=axis, scale=scale)
+    )
+    band = base.mark_area(interpolate="step-after", opacity=0.18, color=ACCENT).encode(
+        y=_share_axis("low:Q", say), y2="high:Q"
+    )
+    line = base.mark_line(interpolate="step-after", color=ACCENT, strokeWidth=2.4).encode(
+        y=_share_axis("share:Q", say)
+    )
+    points = base.mark_point(opacity=0, size=180).encode(
+        y=_share_axis("share:Q", say),
+        tooltip=[
+            alt.Tooltip("months:N", title=say("chart.months")),
+            alt.Tooltip("shown:N", title=say("outlook.share_kept")),
+            alt.Tooltip("band:N", title=say("outlook.band")),
+            alt.Tooltip("at_risk:Q", title=say("outlook.at_risk")),
+        ],
+    )
+    horizon = (
+        alt.Chart(pd.DataFrame({"month": [found.horizon]}))
+        .mark_rule(color="#8c9aa8", strokeWidth=1.2)
+        .encode(x="month:Q")
+    )
+    layers = alt.layer(band, horizon, _target_line(found.target), line, points)
+    return _framed(layers, height=height)
+
+
+def projection_chart(projection: Projection, say: Texts, height: int = 230) -> Figure:
+    """Draw how probable each number of successes at the year's end is, on target or not."""
+    ends = [(projection.whole - k, k, p) for k, p in enumerate(projection.distribution)]
+    words = {True: say("outlook.on_target"), False: say("outlook.off_target")}
+    table = pd.DataFrame(
+        [
+            {
+                "good": good,
+                "p": p,
+                "on": words[failed <= projection.most],
+                "shown": say.percent(p),
+                "share": say.percent(good / projection.whole),
+            }
+            for good, failed, p in sorted(ends)
+            if p > 0.0005
+        ]
+    )
+    title = "succeeded_end" if projection.reading == "transformed" else "kept_end"
+    percent = "datum.label" if say.language == "en" else "replace(datum.label, '%', ' %')"
+    chart = (
+        alt.Chart(table)
+        .mark_bar(size=max(12, min(34, 300 // len(table))))
+        .encode(
+            x=alt.X(
+                "good:O",
+                title=say(f"outlook.{title}"),
+                axis=alt.Axis(labelAngle=0, titleFontWeight="normal"),
+            ),
+            y=alt.Y(
+                "p:Q",
+                title=None,
+                axis=alt.Axis(format=".0%", labelExpr=percent, tickCount=4),
+            ),
+            color=alt.Color(
+                "on:N",
+                scale=alt.Scale(domain=list(words.values()), range=[ACCENT, "#d9a066"]),
+                legend=alt.Legend(title=None, orient="top", symbolType="square"),
+            ),
+            tooltip=[
+                alt.Tooltip("good:O", title=say(f"outlook.{title}")),
+                alt.Tooltip("share:N", title=say("chart.share")),
+                alt.Tooltip("shown:N", title=say("outlook.chance")),
+                alt.Tooltip("on:N", title=say("column.verdict")),
+            ],
+        )
+    )
+    return _framed(alt.layer(chart), height=height)
 
 
 def places_chart(

@@ -33,5 +33,19 @@ VERDICT_STYLE: Mapping[str, Style] = {
     "cannot_be_measured": Style("#5b6b7b", "?"),
 }
 
+UNSURE_COLOUR = "#3f6384"
+
+
+def verdict_style(verdict: str, *, sure: bool) -> Style:
+    """Return how a verdict looks; it has its colour only where the data can tell.
+
+    Of programmes whose true rate is just the target about half show more than it in a year.
+    """
+    style = VERDICT_STYLE[verdict]
+    if sure or verdict == "cannot_be_measured":
+        return style
+    return Style(UNSURE_COLOUR, style.symbol)
+
+
 ACCENT = "#0b4f8a"
 """The theme's blue (also in `.streamlit/config.toml`)."""

@@ -38,7 +38,10 @@ class Cells:
 
 @dataclass(frozen=True)
 class Card:
-    """One target as a reader meets it first: the share, the verdict, what it is made of."""
+    """One target as a reader meets it first: the share, the verdict, what it is made of.
+
+    `certainty` says whether the data can tell; `tone` is the verdict, empty where they cannot.
+    """
 
     title: str
     share: str
@@ -47,6 +50,8 @@ class Card:
     colour: str
     symbol: str
     lines: tuple[str, ...]
+    certainty: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,12 @@ class Page:
     log: str = ""
     """Where the log ended: count and hash, for `hotspots verify --report`."""
     remarks: tuple[str, ...] = ()
+    readings: tuple[Card, ...] = ()
+    """The second target read in three ways, under the first one's card."""
+    readings_title: str = ""
+    readings_note: str = ""
+    outlook: tuple[Section, ...] = ()
+    """How the year is likely to end, and the targets by group, under the figures."""
     on_one: bool = False
     """Whether the report is on one ward or hotspot: then that comes first and the map after it."""
 

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from hotspots.measures.targets import TargetResult
+from hotspots.outlook import Outlook
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.charts import (
     category_chart,
     monthly_chart,
+    survival_chart,
     svg,
     transformed_chart,
     trend_chart,
 )
-from hotspots.reports.colours import STAGE_STYLE, VERDICT_STYLE
+from hotspots.reports.colours import STAGE_STYLE, verdict_style
 from hotspots.reports.html import Card, Cells, MapDrawing, Page, Section
 from hotspots.reports.lineage import lineage_lines
+from hotspots.reports.outlook import (
+    basis_lines,
+    group_table,
+    likelihood,
+    long_line,
+    projection_lines,
+    projection_title,
+    readings,
+)
 from hotspots.snapshot import HotspotFile, Lineage, Snapshot, WardFile
 from hotspots.text import Texts
 
@@ -66,6 +78,7 @@ def not_measured_lines(snapshot: Snapshot, say: Texts) -> list[str]:
 
 def programme_page(
     snapshot: Snapshot,
+    outlook: Outlook,
     files: Mapping[str, HotspotFile],
     drawings: tuple[MapDrawing, ...],
     made_on: date,
@@ -81,7 +94,8 @@ def programme_page(
         chart = trend_chart(snapshot.trend, targets.not_relapsed, say)
         figures.append((say("overview.trend"), svg(chart, 420)))
     ordered = sorted(snapshot.hotspots.index, key=_urgency(snapshot))
-    return _page(
+    wanted = say.percent(targets.not_relapsed, 0)
+    page = _page(
         snapshot,
         say("report.programme_title"),
         drawings,
@@ -92,6 +106,39 @@ def programme_page(
         remarks=tuple(not_measured_lines(snapshot, say)),
         sections=tuple(_section(snapshot, files[name], say) for name in ordered),
     )
+    return replace(
+        page,
+        cards=page.cards[:-1],  # the official reading stands among the three
+        readings=readings(outlook, say),
+        readings_title=say("outlook.not_relapsed_title", target=wanted),
+        readings_note=say("outlook.readings_note"),
+        outlook=tuple(_outlook_sections(snapshot, outlook, say)),
+    )
+
+
+def _outlook_sections(snapshot: Snapshot, outlook: Outlook, say: Texts) -> Iterable[Section]:
+    """Give the curve, the year's end and the targets by group."""
+    if len(outlook.survival.curve):
+        target = say.percent(outlook.survival.target, 0)
+        note = say("outlook.curve_note", target=target, horizon=outlook.survival.horizon)
+        yield Section(
+            title=say("outlook.curve"),
+            sentences=(note, long_line(outlook, say)),
+            figure=svg(survival_chart(outlook.survival, say), 820),
+        )
+    for each in outlook.projections:
+        yield Section(
+            title=f"{projection_title(each, outlook, say)} · "
+            + say("outlook.year_end", day=each.until),
+            facts=((say("outlook.probability"), likelihood(each, say)),),
+            sentences=(*projection_lines(each, say), *basis_lines(each, say)),
+        )
+    notes: tuple[str, ...] = (say("outlook.groups_note"),)
+    for which in ("transformed", "not_relapsed") if outlook.groups else ():
+        title = f"{say(f'outlook.{which}')} · {say('outlook.groups').lower()}"
+        table = group_table(outlook, which, None, snapshot.programme, say)
+        yield Section(title=title, sentences=notes, table=table)
+        notes = ()
 
 
 def hotspot_page(
@@ -157,7 +204,7 @@ def ward_page(
 
 def target_card(title: str, result: TargetResult, say: Texts) -> Card:
     """Return a target with its verdict, its fraction, its interval and whether data can tell."""
-    style = VERDICT_STYLE[result.verdict]
+    style = verdict_style(result.verdict, sure=result.data_can_tell)
     return Card(
         title=title,
         share=say.percent(result.share),
@@ -166,6 +213,9 @@ def target_card(title: str, result: TargetResult, say: Texts) -> Card:
         colour=style.colour,
         symbol=style.symbol,
         lines=tuple(_card_lines(result, say)),
+        tone=result.verdict
+        if result.data_can_tell or result.verdict == "cannot_be_measured"
+        else "",
     )
 
 

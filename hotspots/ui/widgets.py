@@ -18,7 +18,7 @@ from hotspots.errors import HotspotsError
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.plan import Programme
 from hotspots.reports.colours import STAGE_STYLE
-from hotspots.reports.html import Cells
+from hotspots.reports.html import Card, Cells
 from hotspots.reports.lineage import lineage_lines
 from hotspots.reports.pages import (
     counts_end_line,
@@ -34,7 +34,8 @@ from hotspots.ui.live_map import MapClass, MapTexts
 from hotspots.ui.plain import plain as plain
 
 _Answer = TypeVar("_Answer")
-_VERDICT_BADGE = {"met": "green", "not_met": "red", "cannot_be_measured": "gray"}
+_TONE_BADGE = {"met": "green", "not_met": "red", "": "blue", "cannot_be_measured": "gray"}
+_SYMBOL_ICON = {"✓": ":material/check:", "✕": ":material/close:", "?": ":material/hourglass_empty:"}
 _ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
 
 
@@ -212,8 +213,13 @@ def target(title: str, result: TargetResult, say: Texts) -> None:
     card = target_card(title, result, say)
     with st.container(border=True):
         st.metric(card.title, card.share)
-        st.badge(card.verdict, color=_VERDICT_BADGE[result.verdict])
+        verdict_badge(card)
         st.caption(f"{card.why[:1].upper()}{card.why[1:]}.  \n" + "  \n".join(card.lines))
+
+
+def verdict_badge(card: Card) -> None:
+    """Show a verdict with its sign; its colour only where the data can tell."""
+    st.badge(card.verdict, icon=_SYMBOL_ICON[card.symbol], color=_TONE_BADGE[card.tone])
 
 
 def alarm_badge(alarm: str, say: Texts) -> None:

@@ -140,9 +140,11 @@ def test_every_code_has_a_text(language: str, group: str, codes: set[str]) -> No
 
 
 def verdicts_and_reasons() -> tuple[set[str], set[str]]:
-    tree = ast.parse((REPOSITORY / "hotspots/measures/targets.py").read_text("utf-8"))
+    measures = [REPOSITORY / "hotspots/measures" / f"{name}.py" for name in ("targets", "survival")]
     verdicts, whys = set(), set()
-    for node in ast.walk(tree):
+    for node in [
+        each for file in measures for each in ast.walk(ast.parse(file.read_text("utf-8")))
+    ]:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "(verdict, why)":
             verdict, why = ast.literal_eval(node.value)
             verdicts.add(verdict)
@@ -154,7 +156,7 @@ def verdicts_and_reasons() -> tuple[set[str], set[str]]:
 def test_every_verdict_and_its_reason_has_a_text(language: str) -> None:
     verdicts, whys = verdicts_and_reasons()
     assert verdicts == {"met", "not_met", "cannot_be_measured"}
-    assert len(whys) == 9
+    assert len(whys) == 12
     say = texts(language)
     assert [code for code in verdicts if not say.has(f"verdict.{code}")] == []
     assert [code for code in whys if not say.has(f"why.{code}")] == []

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from hotspots.programme.status import EventType
+from hotspots.reports.outlook import likelihood, readings
 from hotspots.text import texts
 from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
@@ -52,6 +53,39 @@ def test_every_page_opens_on_the_demonstration_city(
     test = opened(page, demonstration_folder, monkeypatch, language)
     assert not test.exception
     assert test.title[0].value == texts(language)(f"page.{page}")
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_targets_show_three_readings_the_curve_and_the_years_end(
+    language: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts(language)
+    test = opened("targets", demonstration_folder, monkeypatch, language)
+    assert not test.exception
+    tracker = Tracker.open(demonstration_folder)
+    found = tracker.outlook(date(2026, 10, 31))
+    tracker.store.close()
+    cards = readings(found, say)
+    shown = [(metric.label, metric.value) for metric in test.metric]
+    ends = [(say("outlook.probability"), likelihood(each, say)) for each in found.projections]
+    assert shown == [ends[0], *((card.title, card.share) for card in cards), *ends[1:]]
+    captions = "\n".join(caption.value for caption in test.caption)
+    assert say("outlook.curve_note", target=say.percent(0.85, 0), horizon=12) in captions
+    assert len(test.get("vega_lite_chart")) == 3 + len(found.projections)
+    test.selectbox(key="widget:targets.groups_of").select("2025").run()
+    assert not test.exception
+
+
+def test_before_the_first_transformation_the_targets_say_what_is_missing(
+    demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts("vi")
+    test = opened("targets", demonstration_folder, monkeypatch)
+    test.session_state["widget:as_of"] = date(2023, 6, 30)
+    test.run()
+    assert not test.exception
+    assert [metric.value for metric in test.metric][-3:] == ["–"] * 3
+    assert say("outlook.curve_empty", window=24) in [info.value for info in test.info]
 
 
 @pytest.mark.parametrize("user", ["xem", "canbo", "thammuu", "chihuy", "quantri"])
