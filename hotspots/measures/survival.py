@@ -269,9 +269,9 @@ def _at(
     steps: pd.DataFrame, times: Floats, events: npt.NDArray[np.bool_], moment: float
 ) -> tuple[float, float, float] | None:
     """Return share, variance and effective number at a moment; None when nobody got so far."""
-    past = steps[steps["time"] <= moment]
-    share = float(past["share"].iloc[-1]) if len(past) else 1.0
-    variance = float(past["variance"].iloc[-1]) if len(past) else 0.0
+    past = int(np.searchsorted(steps["time"].to_numpy(), moment, side="right"))
+    share = float(steps["share"].to_numpy()[past - 1]) if past else 1.0
+    variance = float(steps["variance"].to_numpy()[past - 1]) if past else 0.0
     reached = int((times >= moment).sum())
     if not len(times) or (reached == 0 and share > 0):
         return None

@@ -113,6 +113,26 @@ def test_the_product_agrees_with_drawing_it(seed: int) -> None:
     assert probability_of_meeting(exposed, relapsed, 0.85) == pytest.approx(drawn, abs=4e-3)
 
 
+def test_the_interval_covers_where_greenwoods_does_not() -> None:
+    """Twelve hotspots a city, .85 true, a third of them followed for less than a year."""
+    rng = np.random.default_rng(0)
+    hazard = -np.log(0.85) / 12
+    wilson, greenwood = [], []
+    for _ in range(150):
+        until = rng.choice(
+            [3.0, 6.0, 9.0, 12.0, 18.0, 24.0], 12, p=[0.1, 0.1, 0.15, 0.25, 0.2, 0.2]
+        )
+        relapse = np.ceil(rng.exponential(1 / hazard, 12))
+        found = survival(watches(np.minimum(relapse, until), relapse <= until), DAY, 0.85)
+        if found.share is None or found.variance is None or found.interval is None:
+            continue
+        wilson.append(found.interval.low <= 0.85 <= found.interval.high)
+        greenwood.append(abs(found.share - 0.85) <= norm.ppf(0.95) * np.sqrt(found.variance))
+    assert len(wilson) > 140
+    assert 0.86 <= np.mean(wilson) <= 0.99
+    assert np.mean(greenwood) < 0.8
+
+
 # -- what cannot be measured, and the edges
 
 
