@@ -25,6 +25,14 @@ from rich.table import Table
 
 from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
+from hotspots.effect_words import (
+    as_data,
+    effect_cells,
+    effect_problem_lines,
+    placebo_lines,
+    placebo_shares,
+    programme_lines,
+)
 from hotspots.errors import HotspotsError, NotAllowed
 from hotspots.import_words import (
     import_cells,
@@ -744,6 +752,44 @@ def risk(
             typer.echo(f"{say.percent(row[column], 0):>6}  {level:<12} {row['name']} ({hotspot})")
             for reason in snapshot.reasons(str(hotspot)):
                 typer.echo(f"        - {say.reason(reason.code, reason.facts)}")
+        _say_if_simulated(tracker, say)
+        return None
+
+
+@app.command()
+def effect(
+    as_of: AsOfOption = None,
+    known_on: KnownOnOption = None,
+    placebo: Annotated[
+        bool, typer.Option(help="Try the methods where nothing was done: how often are they wrong?")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether it worked: counted against expected without the programme."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        if placebo:
+            tried = tracker.effect_placebo(day)
+            if as_json:
+                shares = placebo_shares(tried) if len(tried) else {}
+                return _print_json({"as_of": day, "designations": len(tried), "shares": shares})
+            for line in placebo_lines(tried, say):
+                typer.echo(line)
+            return None
+        known = None if known_on is None else _day(known_on, day)
+        found = tracker.effect(day, known)
+        if as_json:
+            return _print_json(as_data(found))
+        typer.echo(say("report.as_of", day=day))
+        typer.echo(f"{say('effect.title')} {say(f'effect.{found.programme.verdict}')}")
+        problems = effect_problem_lines(found, tracker.snapshot(day, known), say)
+        for line in (*programme_lines(found, say), *problems):
+            typer.echo(line)
+        table = effect_cells(found, say)
+        if table.rows:
+            _print_grid(table.headers, table.rows, title=say("effect.each"))
         _say_if_simulated(tracker, say)
         return None
 

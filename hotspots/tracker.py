@@ -30,6 +30,7 @@ from hotspots.access import Access, asks
 from hotspots.boundary_reading import read_uploaded_boundaries
 from hotspots.carried import carried_panel, recorded_by_code
 from hotspots.editions import Editions, unknown_ward
+from hotspots.effects import Effects, Sources, count_history, measure_effects
 from hotspots.errors import (
     CannotMeasure,
     HotspotsError,
@@ -54,6 +55,7 @@ from hotspots.importing import (
     rejected_rows,
     sorted_rejections,
 )
+from hotspots.measures.effect import placebo
 from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit, known_months
 from hotspots.measures.mapping import ColumnMapping, Guess, columns_of, read_mapping, require
@@ -1745,6 +1747,26 @@ class Tracker:
             for hotspot, area in watched.loc[~measurable, "area"].items()
         }
         return (risk if measurable.any() else None), dict(lacking)
+
+    @asks(Permission.READ)
+    def effect(self, as_of: date, known_on: date | None = None) -> Effects:
+        """Return whether the programme worked, as far as the data of a day can tell."""
+        snapshot = self.snapshot(as_of, known_on)
+        key = ("effect", as_of, snapshot.known_on)
+        return self._once(key, lambda: measure_effects(snapshot, self._effect_sources(snapshot)))
+
+    @asks(Permission.READ)
+    def effect_placebo(self, as_of: date) -> pd.DataFrame:
+        """Return what would be said of wards where nothing was done (`effect.placebo`)."""
+        snapshot = self.snapshot(as_of)
+        counts, designated_from = count_history(snapshot, self._effect_sources(snapshot))
+        return placebo(counts, designated_from, as_of=as_of)
+
+    def _effect_sources(self, snapshot: Snapshot) -> Sources:
+        def view(edition: str) -> MapView:
+            return self.view(snapshot, edition)
+
+        return Sources(self.boundaries, self.panel, view, self.index, self._unit)
 
     @asks(Permission.READ)
     def hotspot(self, hotspot: str, as_of: date, known_on: date | None = None) -> HotspotFile:

@@ -315,6 +315,21 @@ def test_the_targets_are_measured_in_words_and_json(ok: Any, demo: None) -> None
     assert set(measured["cohorts"]) == set(measured["transformed"])
 
 
+def test_whether_it_worked_is_told_with_what_could_not_be_measured(demo: None, ok: Any) -> None:
+    found = json.loads(ok("effect", "--as-of", DAY, "--json"))
+    assert found["programme"]["verdict"] == "fewer"
+    one = {each["hotspot"]: each for each in found["hotspots"]}["27316-2025"]
+    assert (one["verdict"], one["months"], len(one["course"])) == ("fewer", 12, 12)
+    assert one["familiar"]["neighbours"]
+    assert found["not_measured"]["26833-2026"] == "too_early"
+    said = ok("effect", "--as-of", DAY)
+    assert "Ít hơn mức dự kiến" in said
+    assert "Dữ liệu mô phỏng" in said
+    tried = json.loads(ok("effect", "--as-of", DAY, "--placebo", "--json"))
+    assert tried["shares"]["band"]["fewer"] <= 0.10
+    assert "false alarm" in ok("effect", "--as-of", DAY, "--placebo", "--lang", "en")
+
+
 @pytest.mark.parametrize("horizon", [3, 6, 12])
 def test_the_risk_is_said_with_its_reasons(ok: Any, demo: None, horizon: int) -> None:
     found = json.loads(ok("risk", "--as-of", DAY, "--horizon", horizon, "--json"))

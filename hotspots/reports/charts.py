@@ -390,6 +390,56 @@ def projection_chart(projection: Projection, say: Texts, height: int = 230) -> F
     return _framed(alt.layer(chart), height=height)
 
 
+def effect_chart(course: pd.DataFrame, say: Texts) -> Figure:
+    """Draw by how much the count since a designation is off the expected one, cumulated.
+
+    Zero is what to expect without the programme, the grey band what chance alone may bring; the
+    last point is the answer. Cumulated counts themselves would hide it in a steep line.
+
+    Parameters
+    ----------
+    course : DataFrame
+        By month (`pd.PeriodIndex`): `observed`, `expected`, `low`, `high`, cumulated.
+    """
+    months = course.index.astype(str)
+    table = pd.DataFrame(
+        {
+            "month": pd.to_datetime(months + "-01"),
+            "off": (course["observed"] - course["expected"]).to_numpy(),
+            "low": (course["low"] - course["expected"]).to_numpy(),
+            "high": (course["high"] - course["expected"]).to_numpy(),
+            "on": [say.month(month) for month in months],
+            "observed": list(map(say.number, course["observed"])),
+            "expected": list(map(say.number, course["expected"])),
+            "range": [
+                f"{say.number(low)} – {say.number(high)}"
+                for low, high in zip(course["low"], course["high"], strict=True)
+            ],
+        }
+    )
+    signs = "replace(datum.label, ',', '.')" if say.language == "vi" else "datum.label"
+    base = alt.Chart(table).encode(
+        x=alt.X("month:T", title=None, axis=_EFFECT_MONTHS),
+        tooltip=[
+            alt.Tooltip("on:N", title=say("chart.months")),
+            alt.Tooltip("observed:N", title=say("effect.column_observed")),
+            alt.Tooltip("expected:N", title=say("effect.column_expected")),
+            alt.Tooltip("range:N", title=say("effect.column_band")),
+        ],
+    )
+    axis = alt.Axis(tickCount=5, labelExpr=signs)
+    y = alt.Y("off:Q", title=say("effect.chart_y"), axis=axis)
+    band = base.mark_area(color="#dbe2e8").encode(y=alt.Y("low:Q", axis=axis), y2="high:Q")
+    line = base.mark_line(point=alt.OverlayMarkDef(size=40), strokeWidth=2.5, color=ACCENT)
+    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color="#5b6b7b", strokeDash=[5, 4])
+    return _framed(alt.layer(band, zero.encode(y="zero:Q"), line.encode(y=y)), height=210)
+
+
+_EFFECT_MONTHS = alt.Axis(
+    format="%m/%Y", labelAngle=0, labelOverlap=True, tickCount={"interval": "month", "step": 3}
+)
+
+
 def places_chart(
     points: pd.DataFrame,
     outlines: Sequence[Mapping[str, Any]],

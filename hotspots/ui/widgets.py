@@ -36,6 +36,7 @@ from hotspots.ui.plain import plain as plain
 _Answer = TypeVar("_Answer")
 _TONE_BADGE = {"met": "green", "not_met": "red", "": "blue", "cannot_be_measured": "gray"}
 _SYMBOL_ICON = {"✓": ":material/check:", "✕": ":material/close:", "?": ":material/hourglass_empty:"}
+_EFFECT_BADGE = {"fewer": "green", "more": "red", "cannot_tell": "gray"}
 _ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
 
 
@@ -225,6 +226,11 @@ def verdict_badge(card: Card) -> None:
 def alarm_badge(alarm: str, say: Texts) -> None:
     """Show an alarm level."""
     st.badge(say(f"alarm.{alarm}"), color=_ALARM_BADGE[alarm])
+
+
+def verdict_badge(verdict: str, say: Texts) -> None:
+    """Show whether it worked, in a word: fewer, more, or cannot tell."""
+    st.badge(say(f"effect.{verdict}"), color=_EFFECT_BADGE[verdict])
 
 
 def cells(table: Cells) -> None:

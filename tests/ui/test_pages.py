@@ -88,6 +88,29 @@ def test_before_the_first_transformation_the_targets_say_what_is_missing(
     assert say("outlook.curve_empty", window=24) in [info.value for info in test.info]
 
 
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_pages_say_whether_it_worked(
+    language: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts(language)
+    targets = opened("targets", demonstration_folder, monkeypatch, language)
+    assert say("effect.title") in [each.value for each in targets.subheader]
+    assert any(plain(say("effect.programme_fewer")) in each.value for each in targets.markdown)
+    for hotspot, verdict in {"27316-2025": "fewer", "27568-2025": "cannot_tell"}.items():
+        monkeypatch.setenv("HOTSPOTS_STORE", str(demonstration_folder))
+        test = AppTest.from_function(one_page, default_timeout=120)
+        test.session_state["page_under_test"] = "hotspot"
+        test.session_state["language"] = language
+        test.session_state["as_of"] = date(2026, 10, 31)
+        test.session_state["hotspot"] = hotspot
+        test.run()
+        assert not test.exception
+        assert say("effect.title") in [each.value for each in test.subheader]
+        shown = " ".join(each.value for each in test.markdown)
+        assert plain(say(f"effect.{verdict}")) in shown
+        assert say("effect.neighbours_title") in shown
+
+
 @pytest.mark.parametrize("user", ["xem", "canbo", "thammuu", "chihuy", "quantri"])
 def test_every_page_opens_for_every_role_and_offers_only_what_it_may(
     user: str, staffed_demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch

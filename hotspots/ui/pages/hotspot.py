@@ -7,10 +7,12 @@ from datetime import date
 import numpy as np
 import streamlit as st
 
+from hotspots.effect_words import familiar_lines, familiar_title, neighbour_lines, outcome_lines
+from hotspots.effects import HotspotEffect
 from hotspots.import_words import scorecard_cells
 from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType
-from hotspots.reports.charts import monthly_chart
+from hotspots.reports.charts import effect_chart, monthly_chart
 from hotspots.reports.pages import timeline
 from hotspots.snapshot import HotspotFile, Snapshot
 from hotspots.text import Texts
@@ -30,6 +32,7 @@ def show() -> None:
     file = session.tracker().hotspot(chosen, snapshot.as_of, session.known_on())
     _facts(file, snapshot, say)
     _counts(file, snapshot, say)
+    _effect(chosen, snapshot, say)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader(say("hotspot.timeline"))
@@ -93,6 +96,43 @@ def _today(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
         with st.expander(say("hotspot.ward_today", ward=widgets.plain(name))):
             chart = monthly_chart(monthly, (), say, breaks=tracker.breaks(monthly))
             st.altair_chart(chart, width="stretch", theme=None)
+
+
+def _effect(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
+    """Show whether it worked: counted against expected, the neighbours, the familiar numbers."""
+    st.subheader(say("effect.title"))
+    effects = session.tracker().effect(snapshot.as_of, session.known_on())
+    effect, problem = effects.hotspots.get(hotspot), effects.not_measured.get(hotspot)
+    if problem is not None:
+        st.info(widgets.plain(say("effect.not_measured", problem=say.error(problem))))
+    elif effect is None:
+        st.info(say("effect.not_designated"))
+    else:
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            widgets.verdict_badge(effect.outcome.verdict, say)
+            chart = effect_chart(effect.outcome.course, say)
+            st.altair_chart(chart, width="stretch", theme=None)
+            st.caption(say("effect.chart_note"))
+        with right:
+            widgets.reasons(outcome_lines(effect, say))
+            _neighbours(effect, say)
+        _familiar(effect, say)
+
+
+def _neighbours(effect: HotspotEffect, say: Texts) -> None:
+    if effect.familiar is not None:
+        st.markdown(f"**{say('effect.neighbours_title')}**")
+        widgets.reasons(neighbour_lines(effect.familiar, say))
+
+
+def _familiar(effect: HotspotEffect, say: Texts) -> None:
+    if effect.familiar is None:
+        st.caption(say("effect.familiar_unknown"))
+        return
+    with st.expander(widgets.plain(familiar_title(effect.familiar, say))):
+        widgets.reasons(familiar_lines(effect.familiar, say))
+        st.caption(say("effect.familiar_help"))
 
 
 def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:

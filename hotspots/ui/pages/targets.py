@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from hotspots.effect_words import effect_cells, effect_problem_lines, programme_lines
 from hotspots.import_words import indicator_cells
 from hotspots.measures.projection import Projection
 from hotspots.measures.targets import TargetResult
@@ -48,6 +49,7 @@ def show() -> None:
             outlook = session.tracker().outlook(session.as_of(), session.known_on())
         _transformed(snapshot, outlook, say)
         _not_relapsed(snapshot, outlook, say)
+        _effect(snapshot, say)
         _groups(snapshot, outlook, say)
         _hotspots(snapshot, say)
     _indicators(snapshot, say)
@@ -69,6 +71,21 @@ def _transformed(snapshot: Snapshot, outlook: Outlook, say: Texts) -> None:
         st.info(say("outlook.none_transformed"))
     else:
         _year_end(outlook.transformed_end, snapshot, outlook, say)
+
+
+def _effect(snapshot: Snapshot, say: Texts) -> None:
+    """Show whether the programme as a whole brought more than what falls by itself."""
+    st.subheader(say("effect.title"))
+    effects = session.tracker().effect(snapshot.as_of, session.known_on())
+    widgets.verdict_badge(effects.programme.verdict, say)
+    widgets.reasons(programme_lines(effects, say))
+    missing = effect_problem_lines(effects, snapshot, say)
+    if not effects.hotspots and not missing:
+        return
+    with st.expander(say("effect.each")):
+        if effects.hotspots:
+            widgets.cells(effect_cells(effects, say))
+        widgets.reasons(missing)
 
 
 def _year_table(results: Mapping[int, TargetResult], say: Texts) -> Cells:
