@@ -228,7 +228,7 @@ def alarm_badge(alarm: str, say: Texts) -> None:
     st.badge(say(f"alarm.{alarm}"), color=_ALARM_BADGE[alarm])
 
 
-def verdict_badge(verdict: str, say: Texts) -> None:
+def effect_badge(verdict: str, say: Texts) -> None:
     """Show whether it worked, in a word: fewer, more, or cannot tell."""
     st.badge(say(f"effect.{verdict}"), color=_EFFECT_BADGE[verdict])
 

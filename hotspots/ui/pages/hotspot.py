@@ -110,7 +110,7 @@ def _effect(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
     else:
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            widgets.verdict_badge(effect.outcome.verdict, say)
+            widgets.effect_badge(effect.outcome.verdict, say)
             chart = effect_chart(effect.outcome.course, say)
             st.altair_chart(chart, width="stretch", theme=None)
             st.caption(say("effect.chart_note"))

@@ -77,7 +77,7 @@ def _effect(snapshot: Snapshot, say: Texts) -> None:
     """Show whether the programme as a whole brought more than what falls by itself."""
     st.subheader(say("effect.title"))
     effects = session.tracker().effect(snapshot.as_of, session.known_on())
-    widgets.verdict_badge(effects.programme.verdict, say)
+    widgets.effect_badge(effects.programme.verdict, say)
     widgets.reasons(programme_lines(effects, say))
     missing = effect_problem_lines(effects, snapshot, say)
     if not effects.hotspots and not missing:
