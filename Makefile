@@ -15,7 +15,7 @@ run: $(VENV)/.runtime
 	$(BIN)/hotspots serve --store "$(HOTSPOTS_STORE)" --port $(PORT)
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

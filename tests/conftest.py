@@ -40,6 +40,23 @@ DEMONSTRATION_DAY = date(2026, 10, 31)
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
+_LONGEST_FIRST = (
+    "test_browser.py",
+    "test_data_browser.py",
+    "test_whole_flow.py",
+    "test_crosswalk.py",
+    "test_cli.py",
+    "test_demonstration.py",
+)
+"""Files that take a minute or more: begun last, one worker would wait for the other's."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others stay in their order."""
+    places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Iterator[None]:
     """Where everything must be there (HOTSPOTS_NO_SKIP), a test that skips has failed."""

@@ -188,7 +188,7 @@ def test_real_wards_real_points_and_the_real_list_go_the_whole_way(
     hotspots(store, "report", "programme", "--out", report, *day)
     page = report.read_text("utf-8")
     assert hotspots(store, "--user", "minh", "verify", "--report", report)
-    _, one_by_one = page.split(f"<h2>{texts('vi')('report.sections')}</h2>")
+    _, one_by_one = page.split(f"<h2>{texts('en')('report.sections')}</h2>")
     assert one_by_one.count('class="one"') == 12
     assert "Simulated" not in page
 
