@@ -19,7 +19,8 @@ from typing import Any
 LANGUAGES = ("vi", "en")
 _SHARES = frozenset({"share", "margin"})
 _RATIOS = frozenset({"ratio", "factor", "times_median"})
-_MONTHS = frozenset({"until", "last", "expected"})
+_MONTHS = frozenset({"until", "last", "expected", "since", "month", "base_first", "base_last"})
+_PERIODS = frozenset({"quarter"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _GROUP_OF = {
@@ -137,8 +138,10 @@ class Texts:
                 shown[name] = self.percent(value, 0)
             elif name in _RATIOS and isinstance(value, float):
                 shown[name] = self.number(value, 2)
-            elif name in _MONTHS:
-                shown[name] = self.month(str(value))
+            elif name in _MONTHS and isinstance(value, str):
+                shown[name] = self.month(value)
+            elif name in _PERIODS:
+                shown[name] = self.period(str(value))
         return self(f"reason.{code}", **shown)
 
     def error(self, error: Exception) -> str:
