@@ -17,8 +17,8 @@ from string import Formatter
 from typing import Any
 
 LANGUAGES = ("vi", "en")
-_SHARES = frozenset({"share", "margin"})
-_RATIOS = frozenset({"ratio", "factor", "times_median"})
+_SHARES = frozenset({"share", "margin", "p6", "p6_without"})
+_RATIOS = frozenset({"ratio", "factor", "times_median", "needed_ratio", "z", "z_needed"})
 _MONTHS = frozenset({"until", "last", "expected", "since", "month", "base_first", "base_last"})
 _PERIODS = frozenset({"quarter"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
@@ -137,7 +137,7 @@ class Texts:
             if name in _SHARES and isinstance(value, float):
                 shown[name] = self.percent(value, 0)
             elif name in _RATIOS and isinstance(value, float):
-                shown[name] = self.number(value, 2)
+                shown[name] = self.number(value, 2) if isfinite(value) else self("word.none")
             elif name in _MONTHS and isinstance(value, str):
                 shown[name] = self.month(value)
             elif name in _PERIODS:
