@@ -33,18 +33,30 @@ class _Share:
 
 
 def carried_panel(
-    store: Store, editions: Editions, edition: Edition, categories: list[str]
+    store: Store,
+    editions: Editions,
+    edition: Edition,
+    categories: list[str],
+    *,
+    leave_out: Collection[str] = (),
 ) -> CarriedPanel:
     """Put every count of a store on the wards of an edition.
 
     Points are placed on it exactly; counts by ward code of another edition are carried through the
     crosswalks, forward by weights, backward only where that is exact. What cannot be carried is
     named, and the wards it would have belonged to are unknown in those months.
+
+    Parameters
+    ----------
+    leave_out : collection of str
+        Sources ("police", "citizen") whose incidents are not counted. What is known and what is
+        not stays as it is with them: a ward that reported only such incidents reported.
     """
     batches = store.batches()
     incidents = _incidents(store, batches)
-    shares = [_points(store, incidents, editions, edition)]
-    for name, rows in _recorded(store, batches, incidents).groupby("edition", sort=True):
+    shares = [_points(store, incidents, editions, edition, leave_out)]
+    recorded = _recorded(store, batches, incidents, leave_out)
+    for name, rows in recorded.groupby("edition", sort=True):
         shares.append(_by_code(rows, str(name), edition, editions))
     counts = pd.concat([share.counts for share in shares], ignore_index=True)
     # Wards known from a crosswalk only, without a boundary, stand in it if they have counts.
@@ -136,13 +148,32 @@ def _incidents(store: Store, batches: Iterable[Batch]) -> _Cells:
     ]
 
 
-def _recorded(store: Store, batches: Iterable[Batch], incidents: _Cells) -> pd.DataFrame:
-    tables = [_count_rows(store, batches).assign(single=False)]
-    tables += [cells.loc[~cells["by_point"], _CELL].assign(single=True) for _, cells in incidents]
+def _recorded(
+    store: Store, batches: Iterable[Batch], incidents: _Cells, leave_out: Collection[str] = ()
+) -> pd.DataFrame:
+    counts = _count_rows(store, batches, by_source=bool(leave_out))
+    tables = [_emptied(counts, leave_out).assign(single=False)]
+    tables += [
+        _emptied(cells[~cells["by_point"]], leave_out)[_CELL].assign(single=True)
+        for _, cells in incidents
+    ]
     return pd.concat(tables, ignore_index=True)[[*_CELL, "single"]]
 
 
-def _points(store: Store, incidents: _Cells, editions: Editions, edition: Edition) -> _Share:
+def _emptied(cells: pd.DataFrame, leave_out: Collection[str]) -> pd.DataFrame:
+    """Return cells with nothing counted of some sources; that they were reported stays."""
+    if not leave_out:
+        return cells
+    return cells.assign(count=cells["count"].where(~cells["source"].isin(leave_out), 0))
+
+
+def _points(
+    store: Store,
+    incidents: _Cells,
+    editions: Editions,
+    edition: Edition,
+    leave_out: Collection[str] = (),
+) -> _Share:
     """Count the points in the wards of an edition.
 
     Points placed on the same boundaries stay where they are, and their count tables say how many;
@@ -156,9 +187,9 @@ def _points(store: Store, incidents: _Cells, editions: Editions, edition: Editio
             lacking = editions.partly_outside(edition, editions.named(str(name)))
             unknown |= _cells(lacking, there["month"].unique())
         moved = points["boundaries"].ne(here)
-        parts.append(points.loc[~moved, PANEL_COLUMNS])
+        parts.append(_emptied(points[~moved], leave_out)[PANEL_COLUMNS])
         for rows in incident_files.points_to_place(store, batch, here) if moved.any() else ():
-            placed = _placed(rows, editions, edition)
+            placed = _placed(rows[~rows["source"].isin(leave_out)], editions, edition)
             lost = placed["ward"].isna()
             parts.append(count_incidents(placed[~lost]))
             outside.append(count_incidents(placed[lost].assign(ward="")))

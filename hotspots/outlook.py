@@ -6,7 +6,8 @@ year and ended before it.
 
 What may fail, and how probable that is: a hotspot under watch relapses when the forecast meets the
 programme's relapse rule at one of the year's tests; one still open is not transformed when at the
-year's end the same threshold is reached. Both are calibrated on past years (`projection`). A
+year's end the same threshold is reached (a relapse rule of growth has none, so that cannot be
+measured then). Both are calibrated on past years (`projection`). A
 hotspot whose watch is over counts as kept, and those transformed later this year are left out.
 """
 
@@ -258,6 +259,8 @@ def _transformed_end(
 
     def seen(day: date, plan_year: int) -> Mapping[str, float]:
         still = [s for s in states_on(day).values() if _outcome(s, plan_year) == "open"]
+        if not at_the_end.has_threshold:
+            return {state.hotspot: float("nan") for state in still}
         return _asked(forecast, still, day, at_the_end)
 
     past = []

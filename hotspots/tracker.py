@@ -1558,7 +1558,15 @@ class Tracker:
         self, states: Iterable[HotspotState], as_of: date, rule: RelapseRule, months: int
     ) -> dict[str, float]:
         """Return by hotspot the probability that its ward meets a rule within these months."""
-        rows = {s.hotspot: (s.place.ward, s.place.edition, as_of) for s in states if s.place}
+        rows = {
+            s.hotspot: (
+                s.place.ward,
+                s.place.edition,
+                s.watches[-1].transformed_on if s.watches else as_of,
+            )
+            for s in states
+            if s.place
+        }
         columns = ["area", "edition", "transformed_on"]
         wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         found = dict.fromkeys(rows, float("nan"))
@@ -1736,7 +1744,7 @@ class Tracker:
             )
         except (CannotMeasure, NotFound) as error:
             return None, dict.fromkeys(map(str, watched.index), error)
-        lacking = {
+        lacking: dict[str, HotspotsError] = {
             str(hotspot): CannotMeasure(
                 "ward_counts_unknown",
                 f"The counts of ward {area} of {edition} are not known for the last months or are "
@@ -1746,7 +1754,9 @@ class Tracker:
             )
             for hotspot, area in watched.loc[~measurable, "area"].items()
         }
-        return (risk if measurable.any() else None), dict(lacking)
+        risk, without_base = _with_base(risk)
+        lacking |= without_base
+        return (None if risk.table.empty else risk), lacking
 
     @asks(Permission.READ)
     def effect(self, as_of: date, known_on: date | None = None) -> Effects:
@@ -2374,6 +2384,24 @@ _LEAST_KNOWN_WARDS = 0.5
 """A quantile over fewer wards of an edition than this would be another threshold."""
 
 
+def _with_base(risk: Risk) -> tuple[Risk, dict[str, HotspotsError]]:
+    """Set apart the hotspots whose transformed year is not known (a rule of growth needs it)."""
+    measured = risk.table.filter(regex=r"^p\d+$").notna().all(axis=1)
+    lacking: dict[str, HotspotsError] = {}
+    for hotspot, ward in risk.table.loc[~measured, "area"].items():
+        why = next(each for each in risk.reasons[hotspot] if each.code == "base_year_unknown")
+        first, last = (str(why.facts[name]) for name in ("base_first", "base_last"))
+        lacking[str(hotspot)] = CannotMeasure(
+            "base_year_unknown",
+            f"The counts of ward {ward} from {first} to {last}, the year it was transformed in, "
+            "are not known in full; the relapse rule compares with them. Import them.",
+            ward=ward,
+            base_first=first,
+            base_last=last,
+        )
+    return Risk(risk.table[measured], risk.reasons), lacking
+
+
 def _ward_stage(
     shown: pd.DataFrame, states: Mapping[str, HotspotState], programme: Programme
 ) -> dict[str, str]:
@@ -2423,7 +2451,7 @@ def _hotspot_table(
     measured = risk.table if risk is not None else pd.DataFrame(columns=list(_RISK_COLUMNS))
     for column in _RISK_COLUMNS:
         table[column] = measured[column].reindex(table.index).astype(float)
-    table["alarm"] = [alarm(p) if np.isfinite(p) else "" for p in table["p6"]]
+    table["alarm"] = [alarm(p, programme.alarms) if np.isfinite(p) else "" for p in table["p6"]]
     return table
 
 

@@ -137,6 +137,37 @@ def test_counts_of_two_sources_are_one_cell_of_the_panel(small_city: Tracker) ->
     assert by_source.set_index("source")["count"].to_dict() == {"citizen": 2, "police": 3}
 
 
+def without_police(tracker: Tracker, number: int = 0) -> pd.DataFrame:
+    """The panel without police-initiated incidents."""
+    edition = tracker.editions()[number]
+    categories = list(tracker.programme().categories)
+    return carried.carried_panel(
+        tracker.store, tracker.boundaries, edition, categories, leave_out={"police"}
+    ).table
+
+
+def test_a_panel_may_leave_out_what_the_police_found_themselves(small_city: Tracker) -> None:
+    sources = ("citizen", "police")
+    cells = counts(("00001", "2025-10", 2), ("00001", "2025-10", 3), sources=sources)
+    bring(small_city, cells, kind="counts")
+    bring(small_city, points(small_city, FIRST, SECOND).assign(source=["police", ""]))
+    whole = small_city.panel(small_city.editions()[0])
+    rest = without_police(small_city)
+    assert panel(small_city) == {("00001", "2025-10"): 6.0, ("00002", "2026-01"): 1.0}
+    filled = rest[rest["count"] > 0].set_index(["ward", "month"])["count"].to_dict()
+    assert filled == {("00001", "2025-10"): 2.0, ("00002", "2026-01"): 1.0}
+    same = ["ward", "month", "category", "known"]  # what is known does not depend on it
+    pd.testing.assert_frame_equal(rest[same], whole[same])
+
+
+def test_police_points_on_other_boundaries_are_left_out_as_well(small_city: Tracker) -> None:
+    bring(small_city, points(small_city, FIRST, SECOND).assign(source="police"))
+    moved = points(small_city, FIRST, key=5).assign(source="police", boundaries="earlier.parquet")
+    bring(small_city, moved)
+    assert sum(panel(small_city).values()) == 3
+    assert without_police(small_city)["count"].sum() == 0
+
+
 def test_incidents_by_ward_code_are_told_apart_from_counts(small_city: Tracker) -> None:
     coded = points(small_city, FIRST, FIRST, SECOND).assign(lon=[np.nan, np.nan, 106.15])
     bring(small_city, coded.assign(boundaries=["", "", coded["boundaries"].iloc[2]]))

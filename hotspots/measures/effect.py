@@ -587,8 +587,14 @@ def safety_margin(
     Raises
     ------
     CannotMeasure
-        See `levels.known_months`.
+        See `levels.known_months`; `no_threshold_in_rule` for a rule of growth.
     """
+    if not rule.has_threshold:
+        raise CannotMeasure(
+            "no_threshold_in_rule",
+            "The programme's relapse rule compares quarters with the transformed year and has no "
+            "threshold, so there is no margin to it.",
+        )
     known = known_months(index, as_of)
     filtered = filtered_level(known, season_and_drift(city_total(known)), unit=unit)
     recent = known.iloc[-rule.window_months :]

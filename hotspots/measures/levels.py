@@ -294,7 +294,34 @@ def season_and_drift(total: pd.Series[float]) -> Season:
     )
 
 
-def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float:
+def at_last_exposure(known: pd.DataFrame, exposure: pd.DataFrame) -> pd.DataFrame:
+    """Return what the index would have been in every month with the exposure of the last one.
+
+    Parameters
+    ----------
+    known : pd.DataFrame
+        From `known_months`.
+    exposure : pd.DataFrame
+        Population or another denominator, of the same months and wards.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2025-01", periods=2, freq="M")
+    >>> known = pd.DataFrame({"26734": [10.0, 10.0]}, index=months)
+    >>> at_last_exposure(known, pd.DataFrame({"26734": [500, 1000]}, index=months))
+             26734
+    2025-01   20.0
+    2025-02   10.0
+    """
+    return known * (exposure.iloc[-1] / exposure)
+
+
+def dispersion(
+    counts: pd.DataFrame,
+    season: Season,
+    unit: float = 1.0,
+    exposure: pd.DataFrame | None = None,
+) -> float:
     """Return phi, the variance of a month's index over its mean, pooled over wards.
 
     phi = sum(diff^2) / 2 / sum(mean) on the de-seasonalised index, with diff the change from one
@@ -310,6 +337,8 @@ def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float
     unit : float
         From `effective_unit`; a sum of such units cannot be less noisy than Poisson, so phi is
         at least this.
+    exposure : pd.DataFrame, optional
+        The counts are those of `at_last_exposure`, and a month that had less exposure is noisier.
 
     Examples
     --------
@@ -322,11 +351,19 @@ def dispersion(counts: pd.DataFrame, season: Season, unit: float = 1.0) -> float
     changes = np.diff(index, axis=0)
     squares = float(np.nansum(changes**2)) / 2
     months = np.maximum(np.isfinite(index).sum(axis=0), 1)
-    means = float((np.nansum(index, axis=0) / months * np.isfinite(changes).sum(axis=0)).sum())
+    noisier = _noise_scale(counts, exposure)
+    seen = np.where(np.isfinite(changes), (noisier[1:] + noisier[:-1]) / 2, 0.0).sum(axis=0)
+    means = float((np.nansum(index, axis=0) / months * seen).sum())
     return max(unit, squares / means) if means > 0 else unit
 
 
-def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -> FilteredLevel:
+def filtered_level(
+    counts: pd.DataFrame,
+    season: Season,
+    *,
+    unit: float = 1.0,
+    exposure: pd.DataFrame | None = None,
+) -> FilteredLevel:
     """Return level and variance of every ward at the last month of `counts`.
 
     A local-level (Kalman) filter on the de-seasonalised index, all wards at once. Observation
@@ -344,6 +381,9 @@ def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -
         Estimated from the same months.
     unit : float
         From `effective_unit`.
+    exposure : pd.DataFrame, optional
+        The counts are those of `at_last_exposure`. Wards are then shrunk to the city's mean rate
+        in place of its mean ward, and a month's noise is that of its own exposure.
 
     Raises
     ------
@@ -360,15 +400,16 @@ def filtered_level(counts: pd.DataFrame, season: Season, *, unit: float = 1.0) -
     """
     index = _deseasonalised(counts, season)
     factors = season.factors_of(pd.PeriodIndex(counts.index))
-    phi = dispersion(counts, season, unit)
+    phi = dispersion(counts, season, unit, exposure)
+    noisier, size = _noise_scale(counts, exposure), _relative_size(counts, exposure)
     drift_variance = _drift_variance(index, phi)
     first = _first_known(index)
     started = np.minimum(first + 12, len(index))  # the row behind each ward's first months
-    level, variance = _starts(index, first, phi, drift_variance, unit)
+    level, variance = _starts(index, first, phi, drift_variance, unit, noisier, size)
     for row in range(started.min(initial=len(index)), len(index)):
         predicted = level * np.exp(season.drift)
         spread = variance * np.exp(2 * season.drift) + drift_variance * predicted**2
-        noise = phi * np.maximum(predicted, _least_level(unit)) / factors[row]
+        noise = phi * np.maximum(predicted, _least_level(unit)) / factors[row] * noisier[row]
         gain = spread / (spread + noise)
         going = started <= row
         level = np.where(going, predicted + gain * (index[row] - predicted), level)
@@ -429,6 +470,23 @@ def _deseasonalised(counts: pd.DataFrame, season: Season) -> Floats:
     return counts.to_numpy(float) / factors[:, None]
 
 
+def _noise_scale(counts: pd.DataFrame, exposure: pd.DataFrame | None) -> Floats:
+    """How much noisier a month is than the last one, for its smaller exposure; 1 where unknown."""
+    if exposure is None:
+        return np.ones(counts.shape)
+    scale: Floats = (exposure.iloc[-1] / exposure).where(counts.notna(), 1.0).to_numpy(float)
+    return scale
+
+
+def _relative_size(counts: pd.DataFrame, exposure: pd.DataFrame | None) -> Floats:
+    """Last exposure of each ward against that of the mean ward."""
+    if exposure is None:
+        return np.ones(counts.shape[1])
+    last = exposure.iloc[-1].to_numpy(float)
+    relative: Floats = last / last.mean()
+    return relative
+
+
 def _drift_variance(index: Floats, phi: float) -> float:
     """Variance of a ward's own log level per month, within limits.
 
@@ -464,6 +522,8 @@ def _starts(
     phi: float,
     drift_variance: float,
     unit: float,
+    noisier: Floats,
+    size: Floats,
 ) -> tuple[Floats, Floats]:
     """Level and variance of each ward at the end of its own first months.
 
@@ -473,21 +533,27 @@ def _starts(
     level, variance = np.empty(len(first)), np.empty(len(first))
     for row in np.unique(first):
         there, begins = first <= row, first == row
-        found = _shrunk_start(index[row : row + 12, there], phi, drift_variance, unit)
+        months = slice(row, row + 12)
+        scale = noisier[months, there].mean(axis=0)
+        found = _shrunk_start(index[months, there], phi, drift_variance, unit, scale, size[there])
         level[begins], variance[begins] = (values[begins[there]] for values in found)
     return level, variance
 
 
 def _shrunk_start(
-    first: Floats, phi: float, drift_variance: float, unit: float
+    first: Floats, phi: float, drift_variance: float, unit: float, noisier: Floats, size: Floats
 ) -> tuple[Floats, Floats]:
-    """Mean of the first months shrunk to the mean ward, and its variance at their end."""
+    """Mean of the first months shrunk to the mean rate, and its variance at their end.
+
+    Marshall (1991) with `size` as the population; where all are of one size, to the mean ward.
+    """
     n = len(first)
-    means = first.mean(axis=0)
-    city = float(means.mean())
+    rates = first.mean(axis=0) / size
+    city = float(np.average(rates, weights=size))
     noise = phi * max(city, _least_level(unit)) / n
-    between = max(float(means.var()) - noise, 0.0)
-    weight = between / (between + noise)
-    level = city + weight * (means - city)
-    variance = weight * phi * np.maximum(level, _least_level(unit)) / n
+    spread = float(np.average((rates - city) ** 2, weights=size))
+    between = max(spread - noise * float(noisier.sum() / size.sum()), 0.0)
+    weight = between / (between + noise * noisier / size)
+    level = size * (city + weight * (rates - city))
+    variance = weight * phi * np.maximum(level, _least_level(unit)) * noisier / n
     return level, variance + drift_variance * n / 3 * level**2

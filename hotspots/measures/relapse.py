@@ -9,6 +9,12 @@ Wards may be known for different spans of time: a ward's window that is longer t
 of it is scaled up, and the season, the drift and the moving threshold are read from the wards with
 a long common history (`levels.common_span`).
 
+A rule of growth has no threshold: the known and the simulated months together are put to it quarter
+by quarter (`growth`). Where the transformed year is not known in full there is nothing to compare
+with, so the probabilities are NaN and the reason says so.
+
+With an exposure (population or another denominator) every level is a rate, the index divided by it.
+
 Reason codes and their facts (`share` and `ratio` are shares, 1 = equal; months are text, 2025-10):
 
 ==========================  =====================================================================
@@ -21,6 +27,13 @@ short_history               months (known of this ward), needed
 season_unknown              months (known in common), needed: the ward has enough, the city not
 window_scaled               months (known of this ward), window_months
 counts_late                 last, expected, months_late
+growth_quarter              quarter (2025-Q3), index, base, ratio, needed_ratio, base_first,
+                            base_last: against the same months of the transformed year
+growth_run                  quarters (that have grown in a row, up to the last), needed, z,
+                            z_needed, unit (points of an incident)
+growth_reached              quarter: the rule was met at its end
+growth_not_begun            quarter (the first that will be looked at), base_first, base_last
+base_year_unknown           base_first, base_last, since (first known month of this ward)
 ==========================  =====================================================================
 """
 
@@ -29,7 +42,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Literal
 
 import numpy as np
@@ -37,12 +50,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from hotspots.errors import NotFound
+from hotspots.measures.growth import (
+    Quarters,
+    base_year,
+    first_quarter,
+    first_test,
+    grown,
+    meets,
+    quarter_name,
+    quarters_of,
+    run_of,
+    z_over,
+)
 from hotspots.measures.levels import (
     LEAST_MONTHS,
     SEASON_MONTHS,
     FilteredLevel,
     Floats,
     Season,
+    at_last_exposure,
     common_span,
     filtered_level,
     known_months,
@@ -50,10 +76,11 @@ from hotspots.measures.levels import (
 )
 from hotspots.measures.reasons import Reason
 from hotspots.programme.months import Month, last_complete_month
-from hotspots.programme.plan import RelapseRule
+from hotspots.programme.plan import AlarmSettings, RelapseRule
 
-RED_FROM: Final = 0.5
-AMBER_FROM: Final = 0.3
+MEASURED: Final = AlarmSettings()
+RED_FROM: Final = MEASURED.red
+AMBER_FROM: Final = MEASURED.amber
 """Alarms on the probability six months ahead, from the measurements behind the method."""
 
 SMALL_MARGIN: Final = 0.10
@@ -82,7 +109,9 @@ class Risk:
         (probability of relapse within so many months, and its Monte-Carlo standard error); `level`
         (index of the last known window), `threshold` (today's, same unit), `share` (level /
         threshold; NaN when the threshold is 0); `months` (known months of its ward); `first_test`
-        (`Month` of the next test).
+        (`Month` of the next test). With a rule of growth `level` is the index of the last whole
+        quarter after the transformation, `threshold` what it must reach, and both are NaN before
+        there is one; the probabilities are NaN where the transformed year is not known.
     reasons : Mapping[Hashable, tuple[Reason, ...]]
         By hotspot; the level against the threshold comes first.
     """
@@ -91,27 +120,28 @@ class Risk:
     reasons: Mapping[Hashable, tuple[Reason, ...]]
 
 
-def alarm(p6: float) -> Alarm:
-    """Return the alarm at a probability of relapse within six months.
+def alarm(p6: float, settings: AlarmSettings = MEASURED) -> Alarm:
+    """Return the alarm at a probability of relapse within six months, by a programme's settings.
 
-    >>> alarm(0.5), alarm(0.3), alarm(0.29)
-    ('red', 'amber', 'none')
+    >>> alarm(0.5), alarm(0.3), alarm(0.29), alarm(0.29, AlarmSettings(amber=0.2))
+    ('red', 'amber', 'none', 'amber')
     """
-    if p6 >= RED_FROM:
+    if p6 >= settings.red:
         return "red"
-    return "amber" if p6 >= AMBER_FROM else "none"
+    return "amber" if p6 >= settings.amber else "none"
 
 
 def forward_risk(
     counts: pd.DataFrame,
     watched: pd.DataFrame,
     rule: RelapseRule,
-    *,
     as_of: date,
+    *,
     horizons: Sequence[int] = (3, 6, 12),
     draws: int = 2000,
     seed: int = 0,
     unit: float = 1.0,
+    exposure: pd.DataFrame | None = None,
 ) -> Risk:
     """Return the probability of relapse of each watched hotspot, with reasons.
 
@@ -119,14 +149,15 @@ def forward_risk(
     ----------
     counts : pd.DataFrame
         Months x wards of the whole city (see `levels`), NaN = unknown; months after `as_of` are
-        not looked at.
+        not looked at. The months are a `pd.PeriodIndex` or what makes one: days, or texts 2025-01.
     watched : pd.DataFrame
-        One row per hotspot, the index without repeats: `area` (ward code), `transformed_on` (date;
-        tests up to that day do not count) and optionally `threshold` (float, index of a window;
-        missing = the rule's own).
+        One row per hotspot, the index without repeats: `area` (ward code), `transformed_on` (a day,
+        or a month, then its last day: date, `pd.Timestamp`, `pd.Period`, `Month`, or text 2025-06
+        or 2025-06-30; tests up to that day do not count) and optionally `threshold` (float, index
+        of a window; missing = the rule's own; a rule of growth has none).
     rule : RelapseRule
         Window, threshold and test months. A quantile is taken over all wards and moves with the
-        city's trend; fixed thresholds stay.
+        city's trend; fixed thresholds stay. Or quarters and growth, see `growth`.
     as_of : date
         Horizons count from the last month that was over on this day.
     horizons : sequence of int
@@ -138,6 +169,11 @@ def forward_risk(
         does not depend on which others are watched.
     unit : float
         Index of one incident for the noise (`levels.effective_unit`).
+    exposure : pd.DataFrame, optional
+        Population or another denominator of the same months and wards, above 0. Levels, the
+        thresholds given and the quantile over the wards are then rates, sums of index / exposure;
+        the noise of a ward is that of its counts, so a small population means a noisier rate. The
+        futures are simulated with the exposure of the last known month.
 
     Returns
     -------
@@ -152,8 +188,8 @@ def forward_risk(
         `ward_not_in_counts` (wards): a watched area that has no column, or that
         `levels.known_months` leaves out; its columns are the wards that can be asked for.
     ValueError
-        If `watched` repeats a hotspot or lacks a day, a horizon is below 1, or a month of `counts`
-        has no row.
+        If `watched` repeats a hotspot or lacks a day, a horizon is below 1, a month of `counts`
+        has no row, or an exposure is missing or not above 0.
 
     Examples
     --------
@@ -170,9 +206,10 @@ def forward_risk(
     ['level_against_threshold']
     """
     _check(watched, horizons)
-    known = known_months(counts, as_of)
+    day = as_of.date() if isinstance(as_of, datetime) else as_of
+    known = known_months(_by_month(counts, "counts"), day)
     _find_areas(watched, known)
-    city = _City.read(known, rule, as_of, max(horizons), unit)
+    city = _City.read(known, rule, day, max(horizons), unit, _exposure_of(known, exposure))
     rows = list(_hotspots(watched, city))
     shares = [_relapsing(row, city, horizons, draws, seed) for row in rows]
     return Risk(
@@ -185,8 +222,9 @@ def forward_risk(
 class _City:
     """All that the hotspots of one call share. Steps are the months simulated, from 0."""
 
-    known: pd.DataFrame
-    windows: pd.Series[float]  # of the rule, by ward, at the last known month
+    known: pd.DataFrame  # at the last month's exposure
+    per: pd.Series[float]  # that exposure, by ward; 1 without one
+    windows: pd.Series[float]  # of the rule, by ward, at the last known month, as a rate
     rule: RelapseRule
     end: Month  # last month over on the day; the counts may end up to three months before
     season: Season
@@ -200,13 +238,22 @@ class _City:
 
     @classmethod
     def read(
-        cls, known: pd.DataFrame, rule: RelapseRule, as_of: date, furthest: int, unit: float
+        cls,
+        counts: pd.DataFrame,
+        rule: RelapseRule,
+        as_of: date,
+        furthest: int,
+        unit: float,
+        exposure: pd.DataFrame | None,
     ) -> _City:
+        known, per = counts, pd.Series(1.0, counts.columns)
+        if exposure is not None:
+            known, per = at_last_exposure(counts, exposure), exposure.iloc[-1]
         span = common_span(known)
         total = span.sum(axis=1)
         season = season_and_drift(total)
-        filtered = filtered_level(known, season, unit=unit)
-        windows = _last_windows(known, rule.window_months)
+        filtered = filtered_level(known, season, unit=unit, exposure=exposure)
+        windows = _last_windows(known, rule.window_months) / per
         last, end = _last(known), last_complete_month(as_of)
         steps = tuple(last + ahead for ahead in range(1, (end + furthest) - last + 1))
         damped = season.drift * np.cumsum(_DRIFT_KEPT ** np.arange(1, len(steps) + 1))
@@ -214,6 +261,7 @@ class _City:
         expected = float(filtered.level[span.columns].sum()) * growth * factors
         return cls(
             known,
+            per,
             windows,
             rule,
             end,
@@ -232,9 +280,12 @@ class _City:
 class _Hotspot:
     hotspot: Hashable
     area: str
+    transformed: Month
     quiet_until: Month  # tests up to and including this month are over or do not count
+    next_test: Month
     level: float
     thresholds: Floats  # today's first, then by step
+    quarters: Quarters | None = None  # whole and known, by a rule of growth; None: base not known
 
     @property
     def share(self) -> float:
@@ -249,6 +300,53 @@ def _check(watched: pd.DataFrame, horizons: Sequence[int]) -> None:
         raise ValueError(f"horizons are months ahead, 1 or more, not {tuple(horizons)}.")
     if watched["transformed_on"].isna().any():
         raise ValueError("watched needs the day each hotspot was transformed on.")
+
+
+def _by_month(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a table whose index is a `pd.PeriodIndex` of months."""
+    if isinstance(table.index, pd.PeriodIndex) and table.index.freqstr == "M":
+        return table
+    try:
+        rows = [str(each) if isinstance(each, Month) else each for each in table.index]
+        index = pd.PeriodIndex(rows, freq="M")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} needs one row per month: a pd.PeriodIndex, days or texts like 2025-01, not "
+            f"{table.index[:3].to_list()}."
+        ) from error
+    return table.set_axis(index, axis=0)
+
+
+def _exposure_of(known: pd.DataFrame, exposure: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the exposure of the known months and wards, or refuse what cannot divide."""
+    if exposure is None:
+        return None
+    per = _by_month(exposure, "exposure").reindex(index=known.index, columns=known.columns)
+    per = per.astype(float)
+    wrong = known.notna() & ~(np.isfinite(per) & (per > 0))
+    if wrong.any(axis=None):
+        wards = ", ".join(map(str, wrong.columns[wrong.any()][:5]))
+        raise ValueError(
+            f"exposure must be above 0 in every month that the counts are known in; it is missing, "
+            f"0 or negative for {wards}."
+        )
+    return per
+
+
+def _day_of(value: object) -> date:
+    """Return a day, of a month its last one."""
+    if isinstance(value, pd.Period):
+        value = value.end_time
+    if isinstance(value, Month):
+        return value.last_day
+    if isinstance(value, str) and len(value) == len("2025-06"):
+        return Month.parse(value).last_day
+    if isinstance(value, str | date | np.datetime64):
+        return pd.Timestamp(value).date()
+    raise ValueError(
+        f"transformed_on is {value!r}; give a date, a month (pd.Period, Month), or a text like "
+        "2025-06 or 2025-06-30."
+    )
 
 
 def _find_areas(watched: pd.DataFrame, known: pd.DataFrame) -> None:
@@ -296,7 +394,8 @@ def _thresholds(
     ward whose counts begin late does not raise it.
     """
     if rule.quantile is None:
-        return np.full(1 + len(expected), rule.threshold, dtype=np.float64)
+        fixed = np.nan if rule.threshold is None else rule.threshold
+        return np.full(1 + len(expected), fixed, dtype=np.float64)
     city = np.concatenate([total, expected])
     windows = _window_sums(city, rule.window_months, len(total) - 1)
     quantile = float(np.quantile(now.to_numpy(), rule.quantile))
@@ -306,17 +405,45 @@ def _thresholds(
 
 def _hotspots(watched: pd.DataFrame, city: _City) -> Iterator[_Hotspot]:
     own = watched.get("threshold", pd.Series(np.nan, index=watched.index)).to_numpy(float)
-    for hotspot, area, day, threshold in zip(
+    for hotspot, area, value, threshold in zip(
         watched.index, watched["area"], watched["transformed_on"], own, strict=True
     ):
-        quiet_until = max(city.end, last_complete_month(pd.Timestamp(day).date()))
-        yield _Hotspot(
-            hotspot,
-            area,
-            quiet_until,
-            float(city.windows[area]),
-            city.thresholds if np.isnan(threshold) else np.full(len(city.thresholds), threshold),
-        )
+        day = _day_of(value)
+        transformed, quiet_until = Month.of(day), max(city.end, last_complete_month(day))
+        if city.rule.has_threshold:
+            yield _Hotspot(
+                hotspot,
+                area,
+                transformed,
+                quiet_until,
+                _next_test(city.rule, quiet_until),
+                float(city.windows[area]),
+                city.thresholds
+                if np.isnan(threshold)
+                else np.full(len(city.thresholds), threshold),
+            )
+        else:
+            yield _growing(hotspot, area, transformed, quiet_until, city)
+
+
+def _growing(
+    hotspot: Hashable, area: str, transformed: Month, quiet_until: Month, city: _City
+) -> _Hotspot:
+    """Return a hotspot under a rule of growth: its last quarter and what that must reach."""
+    quarters, level, needed = None, float("nan"), float("nan")
+    own = _own(city, area)
+    if _first_known(city, area) <= base_year(transformed)[0]:
+        quarters = quarters_of(own, _first_known(city, area), transformed)
+        if quarters.ends:
+            level = float(quarters.index[-1] / city.per[area])
+            needed = float((1 + city.rule.growth) * quarters.base[-1] / city.per[area])
+    test = first_test(city.rule, transformed, quiet_until)
+    thresholds = np.array([needed])
+    return _Hotspot(hotspot, area, transformed, quiet_until, test, level, thresholds, quarters)
+
+
+def _first_known(city: _City, area: str) -> Month:
+    return _last(city.known) + (1 - len(_own(city, area)))
 
 
 def _next_test(rule: RelapseRule, after: Month) -> Month:
@@ -330,7 +457,7 @@ def _futures(city: _City, area: str, draws: int, seed: int) -> Floats:
     the city. Noise: unit x negative binomial with variance phi x mean. One stream for each source
     of chance, filled step by step, so that a longer horizon begins with the same futures.
     """
-    seeds = np.random.SeedSequence([seed, zlib.crc32(area.encode())]).spawn(4)
+    seeds = np.random.SeedSequence([seed, zlib.crc32(str(area).encode())]).spawn(4)
     start, walk, rate, count = (np.random.default_rng(each) for each in seeds)
     level = float(city.filtered.level[area])
     variance = float(city.filtered.variance[area])
@@ -350,19 +477,42 @@ def _futures(city: _City, area: str, draws: int, seed: int) -> Floats:
 def _relapsing(
     row: _Hotspot, city: _City, horizons: Sequence[int], draws: int, seed: int
 ) -> Floats:
-    """Share of futures that meet the rule, by horizon."""
-    window = city.rule.window_months
-    recent = _own(city, row.area)[-window:]
+    """Share of futures that meet the rule, by horizon; NaN where it has nothing to compare with."""
+    if not city.rule.has_threshold and row.quarters is None:
+        return np.full(len(horizons), np.nan)
     futures = _futures(city, row.area, draws, seed)
-    path = np.concatenate([np.repeat(recent[:, None], draws, axis=1), futures])
-    sums = _window_sums(path, window, len(recent))
-    met = _reaches(sums, row.thresholds[1:, None])
+    meet = _over_threshold if city.rule.has_threshold else _grown_enough
+    met = meet(row, city, futures)
     tested = [m > row.quiet_until and m.month in city.rule.test_months for m in city.steps]
     met &= np.array(tested)[:, None]
     late = city.end - _last(city.known)
     hits = np.array([met[: late + horizon].any(axis=0).sum() for horizon in horizons])
     shares: Floats = (hits + 0.5) / (draws + 1)
     return shares
+
+
+def _over_threshold(row: _Hotspot, city: _City, futures: Floats) -> npt.NDArray[np.bool_]:
+    """Tell at each step of each future whether its window reaches the threshold."""
+    window = city.rule.window_months
+    recent = _own(city, row.area)[-window:]
+    sums = _window_sums(_path(recent, futures), window, len(recent))
+    return _reaches(sums / float(city.per[row.area]), row.thresholds[1:, None])
+
+
+def _grown_enough(row: _Hotspot, city: _City, futures: Floats) -> npt.NDArray[np.bool_]:
+    """Tell at each step of each future whether a quarter ends with it that meets the rule."""
+    path = _path(_own(city, row.area), futures)
+    quarters = quarters_of(path, _first_known(city, row.area), row.transformed)
+    met = np.zeros(futures.shape, dtype=bool)
+    for end, here in zip(quarters.ends, meets(quarters, city.rule, city.unit), strict=True):
+        if end >= city.steps[0]:
+            met[end - city.steps[0]] = here
+    return met
+
+
+def _path(known: Floats, futures: Floats) -> Floats:
+    """Return the known months followed by each of the futures."""
+    return np.concatenate([np.repeat(known[:, None], futures.shape[1], axis=1), futures])
 
 
 def _own(city: _City, area: str) -> Floats:
@@ -393,13 +543,15 @@ def _table(
     columns["threshold"] = np.array([row.thresholds[0] for row in rows], dtype=float)
     columns["share"] = np.array([row.share for row in rows], dtype=float)
     columns["months"] = city.known.count().loc[watched["area"]].to_numpy()
-    tests = [_next_test(city.rule, row.quiet_until) for row in rows]
-    columns["first_test"] = np.array(tests, dtype=object)
+    columns["first_test"] = np.array([row.next_test for row in rows], dtype=object)
     return pd.DataFrame(columns, index=watched.index)
 
 
 def _reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
-    yield from _level_reasons(row, city.rule.window_months)
+    if city.rule.has_threshold:
+        yield from _level_reasons(row, city.rule.window_months)
+    else:
+        yield from _growth_reasons(row, city)
     yield from _trend_reasons(row, city)
     yield from _season_reasons(row, city)
     yield from _data_reasons(row, city)
@@ -414,6 +566,42 @@ def _level_reasons(row: _Hotspot, window: int) -> Iterator[Reason]:
     elif row.share >= 1 - SMALL_MARGIN:
         margin = 1 - row.share
         yield Reason("margin_small", {"level": row.level, "threshold": threshold, "margin": margin})
+
+
+def _growth_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
+    """Say each of the rule's last quarters against its base, and how far the rule is from met."""
+    rule, quarters = city.rule, row.quarters
+    first, last = map(str, base_year(row.transformed))
+    base: dict[str, float | str] = {"base_first": first, "base_last": last}
+    if quarters is None:
+        since = str(_first_known(city, row.area))
+        yield Reason("base_year_unknown", {**base, "since": since})
+    elif not quarters.ends:
+        begins = quarter_name(first_quarter(row.transformed))
+        yield Reason("growth_not_begun", {"quarter": begins, **base})
+    else:
+        yield from _quarters_said(quarters, rule, base, float(city.per[row.area]))
+        up = [bool(each) for each in grown(quarters, rule)]
+        z = float(z_over(quarters, len(up) - 1, rule.quarters, city.unit))
+        facts = {"quarters": run_of(up), "needed": rule.quarters, "unit": city.unit}
+        yield Reason("growth_run", {**facts, "z": z, "z_needed": rule.z})
+        if meets(quarters, rule, city.unit)[-1]:
+            yield Reason("growth_reached", {"quarter": quarter_name(quarters.ends[-1])})
+
+
+def _quarters_said(
+    quarters: Quarters, rule: RelapseRule, base: dict[str, float | str], per: float
+) -> Iterator[Reason]:
+    rows = list(zip(quarters.ends, quarters.index / per, quarters.base / per, strict=True))
+    for end, x1, x0 in reversed(rows[-rule.quarters :]):
+        facts: dict[str, float | str] = {
+            "quarter": quarter_name(end),
+            "index": float(x1),
+            "base": float(x0),
+            "ratio": float(x1 / x0) if x0 > 0 else float("nan"),
+            "needed_ratio": 1 + rule.growth,
+        }
+        yield Reason("growth_quarter", facts | base)
 
 
 def _trend_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
@@ -434,7 +622,7 @@ def _trend_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
 
 
 def _season_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
-    test = _next_test(city.rule, row.quiet_until)
+    test = row.next_test
     ahead = [city.end + k for k in range(1, test - city.end + 1)]
     factor = float(np.mean([city.season.factor(month) for month in ahead]))
     if factor > SEASON_AHEAD_FROM:
@@ -448,7 +636,7 @@ def _data_reasons(row: _Hotspot, city: _City) -> Iterator[Reason]:
         yield Reason("short_history", {"months": months, "needed": SEASON_MONTHS})
     elif city.season_months < SEASON_MONTHS:
         yield Reason("season_unknown", {"months": city.season_months, "needed": SEASON_MONTHS})
-    if months < window:
+    if months < window and city.rule.has_threshold:
         yield Reason("window_scaled", {"months": months, "window_months": window})
     if last < city.end:
         late = city.end - last

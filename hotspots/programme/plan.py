@@ -9,8 +9,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from hotspots.errors import ProgrammeError
+
+QUARTER_ENDS: Final = (3, 6, 9, 12)
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,61 @@ class Targets:
 class RelapseRule:
     """When an area counts as complex again, as the programme writes it.
 
-    The severity-weighted count of the last `window_months` months is compared with a threshold at
-    the end of each of `test_months`. The threshold is either fixed (`threshold`) or the `quantile`
-    of all wards' counts in the same window: the level a ward was designated at.
+    `rule` is one of two sorts, both tested at the end of each of `test_months`:
+
+    ``threshold``
+        The severity-weighted count of the last `window_months` months is compared with a threshold,
+        either fixed (`threshold`) or the `quantile` of all wards' counts in the same window: the
+        level a ward was designated at.
+    ``growth``
+        In each of the last `quarters` calendar quarters the severity-weighted count is at least
+        1 + `growth` times that of the same months of the transformed year, and over these quarters
+        together z = 2 (sqrt x1 - sqrt x0) is at least `z`, with x1 and x0 in incidents. The
+        transformed year is the twelve months that end with the month of the transformation; only
+        quarters that begin after it are looked at. There is no threshold then.
+
+    Examples
+    --------
+    >>> RelapseRule(12, quantile=0.9, threshold=None, test_months=(12,)).has_threshold
+    True
+    >>> rule = RelapseRule.of_growth(quarters=2, growth=0.3, z=1.645)
+    >>> rule.window_months, rule.test_months, rule.has_threshold
+    (6, (3, 6, 9, 12), False)
     """
 
     window_months: int
     quantile: float | None
     threshold: float | None
     test_months: tuple[int, ...]
+    rule: Literal["threshold", "growth"] = "threshold"
+    quarters: int = 0
+    growth: float = 0.0
+    z: float = 0.0
+
+    @classmethod
+    def of_growth(
+        cls, quarters: int, growth: float, z: float, test_months: tuple[int, ...] = QUARTER_ENDS
+    ) -> RelapseRule:
+        """Return a rule of growth; its window is that of its quarters."""
+        return cls(3 * quarters, None, None, test_months, "growth", quarters, growth, z)
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether there is a level that a ward's count is compared with on any day."""
+        return self.rule == "threshold"
+
+
+@dataclass(frozen=True)
+class AlarmSettings:
+    """From where on a watched hotspot is an alarm.
+
+    `amber` and `red` are probabilities of relapse within six months; `inspection_months` is how
+    long a hotspot under watch may go without an inspection.
+    """
+
+    amber: float = 0.3
+    red: float = 0.5
+    inspection_months: int = 3
 
 
 @dataclass(frozen=True)
@@ -76,6 +125,7 @@ class Programme:
     relapse: RelapseRule
     approval_required: bool
     source: str
+    alarms: AlarmSettings = AlarmSettings()
 
     @property
     def weights(self) -> dict[str, float]:
@@ -192,6 +242,7 @@ def _programme(data: Mapping[str, object], text: str, problems: _Problems) -> Pr
         relapse=_relapse_rule(problems.table(data, "relapse"), problems),
         approval_required=_approval_required(data.get("approval", {}), problems),
         source=text,
+        alarms=_alarms(data.get("alarms", {}), problems),
     )
 
 
@@ -226,8 +277,13 @@ def _categories(
 def _relapse_rule(table: Mapping[str, object], problems: _Problems) -> RelapseRule:
     rule = table.get("rule")
     problems.check(
-        rule == "threshold", f"relapse.rule: 'threshold' is the rule known here, not {rule!r}"
+        rule in ("threshold", "growth"),
+        f"relapse.rule: 'threshold' and 'growth' are the rules known here, not {rule!r}",
     )
+    return _growth_rule(table, problems) if rule == "growth" else _threshold_rule(table, problems)
+
+
+def _threshold_rule(table: Mapping[str, object], problems: _Problems) -> RelapseRule:
     one = ("quantile" in table) != ("threshold" in table)
     problems.check(one, "relapse: either quantile or threshold is needed, not both")
     quantile = threshold = None
@@ -241,6 +297,41 @@ def _relapse_rule(table: Mapping[str, object], problems: _Problems) -> RelapseRu
         threshold=threshold,
         test_months=problems.wholes(table.get("test_months"), "relapse.test_months", 1, 12),
     )
+
+
+def _growth_rule(table: Mapping[str, object], problems: _Problems) -> RelapseRule:
+    for key in ("quantile", "threshold", "window_months"):
+        problems.check(key not in table, f"relapse.{key}: belongs to rule = 'threshold'")
+    tests = problems.wholes(table.get("test_months"), "relapse.test_months", 1, 12)
+    problems.check(
+        set(tests) <= set(QUARTER_ENDS),
+        "relapse.test_months: quarters end in months 3, 6, 9 and 12",
+    )
+    return RelapseRule.of_growth(
+        quarters=problems.whole(table, "quarters", 1, 4, "relapse."),
+        growth=problems.number(table, "growth", 0, 10, "relapse."),
+        z=problems.number(table, "z", 0, 10, "relapse."),
+        test_months=tests,
+    )
+
+
+def _alarms(table: object, problems: _Problems) -> AlarmSettings:
+    """Read from where on there is an alarm; what the file does not say is as measured."""
+    problems.check(isinstance(table, dict), "alarms: a table [alarms] is needed")
+    usual = AlarmSettings()
+    given: dict[str, object] = {
+        "amber": usual.amber,
+        "red": usual.red,
+        "inspection_months": usual.inspection_months,
+    }
+    if isinstance(table, dict):
+        for key in set(table) - set(given):
+            problems.found.append(f"alarms.{key}: allowed are {', '.join(given)}")
+        given |= table
+    amber = problems.number(given, "amber", 0.01, 0.99, "alarms.")
+    red = problems.number(given, "red", 0.01, 0.99, "alarms.")
+    problems.check(amber <= red, "alarms: amber must not be above red")
+    return AlarmSettings(amber, red, problems.whole(given, "inspection_months", 1, 60, "alarms."))
 
 
 def _approval_required(table: object, problems: _Problems) -> bool:

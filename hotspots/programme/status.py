@@ -36,6 +36,7 @@ class EventType(StrEnum):
     DESIGNATED = "Designated"
     WORK_STARTED = "WorkStarted"
     INSPECTED = "Inspected"
+    ALARM_ACKNOWLEDGED = "AlarmAcknowledged"
     ASSESSED_TRANSFORMED = "AssessedTransformed"
     ASSESSED_NOT_TRANSFORMED = "AssessedNotTransformed"
     CARRIED_OVER = "CarriedOver"
@@ -74,16 +75,19 @@ MOVES: Mapping[Status, Mapping[EventType, Status]] = {
     _S.DESIGNATED: {
         _E.WORK_STARTED: _S.IN_PROGRESS,
         _E.INSPECTED: _S.DESIGNATED,
+        _E.ALARM_ACKNOWLEDGED: _S.DESIGNATED,
         _E.WITHDRAWN: _S.WITHDRAWN,
     },
     _S.IN_PROGRESS: {
         _E.INSPECTED: _S.IN_PROGRESS,
+        _E.ALARM_ACKNOWLEDGED: _S.IN_PROGRESS,
         _E.ASSESSED_TRANSFORMED: _S.TRANSFORMED,
         _E.ASSESSED_NOT_TRANSFORMED: _S.NOT_TRANSFORMED,
         _E.WITHDRAWN: _S.WITHDRAWN,
     },
     _S.NOT_TRANSFORMED: {
         _E.INSPECTED: _S.NOT_TRANSFORMED,
+        _E.ALARM_ACKNOWLEDGED: _S.NOT_TRANSFORMED,
         _E.CARRIED_OVER: _S.CARRIED_OVER,
         _E.WITHDRAWN: _S.WITHDRAWN,
     },
@@ -91,22 +95,26 @@ MOVES: Mapping[Status, Mapping[EventType, Status]] = {
     _S.CARRIED_OVER: {
         _E.WORK_STARTED: _S.IN_PROGRESS,
         _E.INSPECTED: _S.CARRIED_OVER,
+        _E.ALARM_ACKNOWLEDGED: _S.CARRIED_OVER,
         _E.ASSESSED_TRANSFORMED: _S.TRANSFORMED,
         _E.ASSESSED_NOT_TRANSFORMED: _S.NOT_TRANSFORMED,
         _E.WITHDRAWN: _S.WITHDRAWN,
     },
     _S.TRANSFORMED: {
         _E.INSPECTED: _S.TRANSFORMED,
+        _E.ALARM_ACKNOWLEDGED: _S.TRANSFORMED,
         _E.RELEASED: _S.RELEASED,
         _E.RELAPSED: _S.RELAPSED,
     },
     _S.RELEASED: {
         _E.INSPECTED: _S.RELEASED,
+        _E.ALARM_ACKNOWLEDGED: _S.RELEASED,
         _E.RELAPSED: _S.RELAPSED,
     },
     # A transformed area that must be listed again has relapsed, and that is said first.
     _S.RELAPSED: {
         _E.INSPECTED: _S.RELAPSED,
+        _E.ALARM_ACKNOWLEDGED: _S.RELAPSED,
         _E.PROPOSED: _S.PROPOSED,
         _E.DESIGNATED: _S.DESIGNATED,
     },
@@ -119,6 +127,12 @@ MOVES: Mapping[Status, Mapping[EventType, Status]] = {
 
 DECISIONS = frozenset({_E.APPROVED, _E.SENT_BACK, _E.TAKEN_BACK})
 """The events that decide on a pending one; only `Approved` lets it count."""
+
+MOVES_NOTHING = frozenset({_E.INSPECTED, _E.ALARM_ACKNOWLEDGED})
+"""The events that leave the status as it is."""
+
+ALARM_LEVELS = ("note", "amber", "red")
+"""How urgent an alarm is, the least first."""
 
 ENROLLING = frozenset({_E.DESIGNATED, _E.CARRIED_OVER})
 """The events that put a hotspot on the list of a plan year."""
@@ -144,6 +158,9 @@ class Event:
     designate or carry over. `corrects` names an event, or a correction of it; then day, plan year,
     place and `corrected_type` are the corrected content (what is not given stays as it was) and
     `note` says why, or `strikes` is true and the corrected event is to be ignored.
+
+    `evidence` holds the numbers an event was made on; that of `AlarmAcknowledged` the alarms by
+    code with their level, and the probability then (`hotspots.programme.acknowledgement`).
 
     `needs_approval` is set when the event is written, by the rule in force then. `about` stands on
     decisions only and names the event decided on; `recorded_by` is the one who decides.
@@ -253,13 +270,13 @@ _STAGE_OF: Mapping[Status, str] = {
 def changes_status(kind: EventType) -> bool:
     """Tell whether events of a type are the ones that wait for a second person.
 
-    All are but the inspection, which moves nothing, and the decisions themselves. A correction is
-    one whatever it corrects.
+    All are but those that move nothing (an inspection, an alarm acknowledged) and the decisions
+    themselves. A correction is one whatever it corrects.
 
     >>> [str(kind) for kind in EventType if not changes_status(kind)]
-    ['Inspected', 'Approved', 'SentBack', 'TakenBack']
+    ['Inspected', 'AlarmAcknowledged', 'Approved', 'SentBack', 'TakenBack']
     """
-    return kind is not EventType.INSPECTED and kind not in DECISIONS
+    return kind not in MOVES_NOTHING and kind not in DECISIONS
 
 
 def resolve(
@@ -446,7 +463,7 @@ def allowed_events(status: Status) -> tuple[EventType, ...]:
     """Return the events that may follow a status, in the order of the yearly cycle.
 
     >>> [str(event) for event in allowed_events(Status.TRANSFORMED)]
-    ['Inspected', 'Released', 'Relapsed']
+    ['Inspected', 'AlarmAcknowledged', 'Released', 'Relapsed']
     """
     return tuple(event for event in EventType if event in MOVES[status])
 
@@ -636,6 +653,8 @@ def _after(state: HotspotState, event: Event) -> HotspotState:
             f"{event.type} needs a plan year; give the year of the plan it belongs to.",
             event=event.type,
         )
+    if event.type is _E.ALARM_ACKNOWLEDGED:
+        _check_acknowledgement(event)
     status = moves[event.type]
     return replace(
         state,
@@ -649,6 +668,30 @@ def _after(state: HotspotState, event: Event) -> HotspotState:
             event.effective_on if event.type is _E.INSPECTED else state.last_inspected_on
         ),
     )
+
+
+def _check_acknowledgement(event: Event) -> None:
+    """Refuse an acknowledgement that does not say which alarms it is about, and what is done."""
+    levels = event.evidence.get("alarms")
+    if (
+        not isinstance(levels, Mapping)
+        or not levels
+        or not all(level in ALARM_LEVELS for level in levels.values())
+    ):
+        raise MoveRefused(
+            "acknowledgement_without_alarms",
+            f"{event.type} of {event.hotspot!r} must name the alarms it is about; acknowledge them "
+            "where they are shown.",
+            hotspot=event.hotspot,
+            event=event.type,
+        )
+    if not event.note.strip():
+        raise MoveRefused(
+            "acknowledgement_without_note",
+            f"{event.type} of {event.hotspot!r} needs a note that says what is done about it.",
+            hotspot=event.hotspot,
+            event=event.type,
+        )
 
 
 def _refusal(state: HotspotState, event: Event) -> MoveRefused:

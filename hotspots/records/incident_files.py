@@ -115,10 +115,10 @@ def points_to_place(store: Store, batch: Batch, boundaries: str) -> Iterator[pd.
     Returns
     -------
     iterator of DataFrame
-        `lon`, `lat`, `month`, `category`, `edition`; of a batch in parts only those parts are read
-        that hold such points.
+        `lon`, `lat`, `month`, `category`, `edition`, `source`; of a batch in parts only
+        those parts are read that hold such points.
     """
-    columns = ["lon", "lat", "month", "category", "edition", "boundaries"]
+    columns = ["lon", "lat", "month", "category", "edition", "source", "boundaries"]
     files = [batch.file] if batch.file else []
     for part in batch.parts:
         counted = pq.read_table(

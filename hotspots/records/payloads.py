@@ -132,4 +132,5 @@ _SCHEMAS: Mapping[EventType, Mapping[str, _Check]] = {
 _NEEDED: Mapping[EventType, tuple[str, ...]] = {
     **dict.fromkeys(DECISIONS, ("about",)),
     EventType.CORRECTED: ("corrects",),
+    EventType.ALARM_ACKNOWLEDGED: ("note", "evidence"),
 }

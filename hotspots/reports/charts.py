@@ -16,7 +16,7 @@ import vl_convert
 from hotspots.measures.projection import Projection
 from hotspots.measures.survival import Survival
 from hotspots.measures.targets import Interval, TargetResult
-from hotspots.programme.status import Event, EventType
+from hotspots.programme.status import MOVES_NOTHING, Event, EventType
 from hotspots.reports.colours import ACCENT
 from hotspots.text import Texts
 
@@ -152,7 +152,7 @@ def _event_layers(events: Sequence[Event], totals: pd.DataFrame, say: Texts) -> 
     if totals.empty:
         return []
     first = totals["month"].min().date()
-    shown = [e for e in events if e.type is not EventType.INSPECTED and e.effective_on >= first]
+    shown = [e for e in events if e.type not in MOVES_NOTHING and e.effective_on >= first]
     table = pd.DataFrame(
         {
             "day": pd.to_datetime([event.effective_on for event in shown]),

@@ -17,9 +17,11 @@ from string import Formatter
 from typing import Any
 
 LANGUAGES = ("vi", "en")
-_SHARES = frozenset({"share", "margin"})
-_RATIOS = frozenset({"ratio", "factor", "times_median"})
-_MONTHS = frozenset({"until", "last", "expected"})
+_SHARES = frozenset({"share", "margin", "p6", "p6_without", "amber_from", "red_from"})
+_DAYS = frozenset({"inspected", "since_day"})
+_RATIOS = frozenset({"ratio", "factor", "times_median", "needed_ratio", "z", "z_needed"})
+_MONTHS = frozenset({"until", "last", "expected", "since", "month", "base_first", "base_last"})
+_PERIODS = frozenset({"quarter"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _GROUP_OF = {
@@ -134,11 +136,15 @@ class Texts:
         shown: dict[str, object] = dict(facts)
         for name, value in facts.items():
             if name in _SHARES and isinstance(value, float):
-                shown[name] = self.percent(value, 0)
+                shown[name] = self.percent(value, 0) if isfinite(value) else self("word.none")
             elif name in _RATIOS and isinstance(value, float):
-                shown[name] = self.number(value, 2)
-            elif name in _MONTHS:
-                shown[name] = self.month(str(value))
+                shown[name] = self.number(value, 2) if isfinite(value) else self("word.none")
+            elif name in _MONTHS and isinstance(value, str):
+                shown[name] = self.month(value)
+            elif name in _DAYS:
+                shown[name] = self.day(date.fromisoformat(str(value)))
+            elif name in _PERIODS:
+                shown[name] = self.period(str(value))
         return self(f"reason.{code}", **shown)
 
     def error(self, error: Exception) -> str:

@@ -83,6 +83,8 @@ class Log:
 
     def _draft(self, kind: E, day: int, by: str, **content: object) -> Event:
         number = len(self.events) + 1
+        if kind is E.ALARM_ACKNOWLEDGED:
+            content = {"note": "seen", "evidence": {"alarms": {"risk": "red"}}} | content
         return Event(
             event_id=f"e{number}",
             hotspot="h",
@@ -111,8 +113,12 @@ def ids(events: Sequence[Event]) -> list[str]:
 # -- when an event counts
 
 
-def test_everything_that_moves_a_status_waits_and_an_inspection_does_not() -> None:
-    assert {kind for kind in E if not changes_status(kind)} == {E.INSPECTED, *DECISIONS}
+def test_everything_that_moves_a_status_waits_and_what_moves_nothing_does_not() -> None:
+    assert {kind for kind in E if not changes_status(kind)} == {
+        E.INSPECTED,
+        E.ALARM_ACKNOWLEDGED,
+        *DECISIONS,
+    }
 
 
 def test_a_pending_event_is_listed_and_does_not_count(log: Log) -> None:

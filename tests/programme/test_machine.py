@@ -53,16 +53,21 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "not_listed": "Proposed>proposed Designated>designated",
         "proposed": "Appraised>appraised Withdrawn>withdrawn",
         "appraised": "Designated>designated Withdrawn>withdrawn",
-        "designated": "WorkStarted>in_progress Inspected>designated Withdrawn>withdrawn",
-        "in_progress": "Inspected>in_progress AssessedTransformed>transformed "
-        "AssessedNotTransformed>not_transformed Withdrawn>withdrawn",
-        "not_transformed": "Inspected>not_transformed CarriedOver>carried_over Withdrawn>withdrawn",
-        "carried_over": "WorkStarted>in_progress Inspected>carried_over "
+        "designated": "WorkStarted>in_progress Inspected>designated "
+        "AlarmAcknowledged>designated Withdrawn>withdrawn",
+        "in_progress": "Inspected>in_progress AlarmAcknowledged>in_progress "
         "AssessedTransformed>transformed AssessedNotTransformed>not_transformed "
         "Withdrawn>withdrawn",
-        "transformed": "Inspected>transformed Released>released Relapsed>relapsed",
-        "released": "Inspected>released Relapsed>relapsed",
-        "relapsed": "Inspected>relapsed Proposed>proposed Designated>designated",
+        "not_transformed": "Inspected>not_transformed AlarmAcknowledged>not_transformed "
+        "CarriedOver>carried_over Withdrawn>withdrawn",
+        "carried_over": "WorkStarted>in_progress Inspected>carried_over "
+        "AlarmAcknowledged>carried_over AssessedTransformed>transformed "
+        "AssessedNotTransformed>not_transformed Withdrawn>withdrawn",
+        "transformed": "Inspected>transformed AlarmAcknowledged>transformed Released>released "
+        "Relapsed>relapsed",
+        "released": "Inspected>released AlarmAcknowledged>released Relapsed>relapsed",
+        "relapsed": "Inspected>relapsed AlarmAcknowledged>relapsed Proposed>proposed "
+        "Designated>designated",
         "withdrawn": "Proposed>proposed",
     }.items()
 }
@@ -251,6 +256,8 @@ class SeveralPeople(RuleBasedStateMachine):
         """Propose what the table allows after all that waits, so that the machine gets far."""
         steps = self.model.walk(self.model.believed(extra=self.model.possible()))
         kinds = sorted(TABLE[steps[-1][2] if steps else "not_listed"])
+        if pick < 8:  # it leads nowhere
+            kinds = [each for each in kinds if each != E.ALARM_ACKNOWLEDGED]
         kind = E(kinds[pick % len(kinds)])
         self._write(kind, self._last_day() + timedelta(days=days), "an", at_once=False)
         if approved:
@@ -335,6 +342,7 @@ class SeveralPeople(RuleBasedStateMachine):
             seq=number,
             plan_year=None if kind is E.CORRECTED else 2000 + number,
             place=None if kind is E.CORRECTED else PLACE,
+            evidence={} if kind is E.CORRECTED else {"alarms": {"risk": "red"}, "p6": 0.6},
             **content,  # type: ignore[arg-type]
         )
 

@@ -33,15 +33,20 @@ TABLE = """
 not_listed       Proposed > proposed, Designated > designated
 proposed         Appraised > appraised, Withdrawn > withdrawn
 appraised        Designated > designated, Withdrawn > withdrawn
-designated       WorkStarted > in_progress, Inspected > designated, Withdrawn > withdrawn
-in_progress      Inspected > in_progress, AssessedTransformed > transformed, \
-AssessedNotTransformed > not_transformed, Withdrawn > withdrawn
-not_transformed  Inspected > not_transformed, CarriedOver > carried_over, Withdrawn > withdrawn
-carried_over     WorkStarted > in_progress, Inspected > carried_over, \
+designated       WorkStarted > in_progress, Inspected > designated, \
+AlarmAcknowledged > designated, Withdrawn > withdrawn
+in_progress      Inspected > in_progress, AlarmAcknowledged > in_progress, \
 AssessedTransformed > transformed, AssessedNotTransformed > not_transformed, Withdrawn > withdrawn
-transformed      Inspected > transformed, Released > released, Relapsed > relapsed
-released         Inspected > released, Relapsed > relapsed
-relapsed         Inspected > relapsed, Proposed > proposed, Designated > designated
+not_transformed  Inspected > not_transformed, AlarmAcknowledged > not_transformed, \
+CarriedOver > carried_over, Withdrawn > withdrawn
+carried_over     WorkStarted > in_progress, Inspected > carried_over, \
+AlarmAcknowledged > carried_over, AssessedTransformed > transformed, \
+AssessedNotTransformed > not_transformed, Withdrawn > withdrawn
+transformed      Inspected > transformed, AlarmAcknowledged > transformed, Released > released, \
+Relapsed > relapsed
+released         Inspected > released, AlarmAcknowledged > released, Relapsed > relapsed
+relapsed         Inspected > relapsed, AlarmAcknowledged > relapsed, Proposed > proposed, \
+Designated > designated
 withdrawn        Proposed > proposed
 """
 
@@ -87,9 +92,10 @@ def event(
         recorded_at=datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=number),
         recorded_by="a",
         seq=number,
-        note=note,
+        note="seen" if kind is E.ALARM_ACKNOWLEDGED else note,
         plan_year=plan_year,
         place=place,
+        evidence={"alarms": {"risk": "red"}} if kind is E.ALARM_ACKNOWLEDGED else {},
         corrects=corrects,
         corrected_type=corrected_type,
         strikes=strikes,
@@ -522,7 +528,7 @@ def test_a_watched_area_is_not_proposed_before_its_relapse_is_recorded() -> None
     events = [*transformed_on(date(2023, 12, 18)), event(4, E.RELEASED, date(2024, 1, 20))]
     with pytest.raises(MoveRefused) as refused:
         check_move(events, event(5, E.PROPOSED, date(2024, 2, 1), plan_year=2024))
-    assert refused.value.facts["allowed"] == (E.INSPECTED, E.RELAPSED)
+    assert refused.value.facts["allowed"] == (E.INSPECTED, E.ALARM_ACKNOWLEDGED, E.RELAPSED)
 
 
 def test_a_second_transformation_is_watched_by_itself() -> None:

@@ -510,5 +510,7 @@ def test_every_type_of_event_can_be_written(database: Database, draft: Draft) ->
     for number, kind in enumerate(EventType):
         named = {"about": "x"} if kind in DECISIONS else {}
         named |= {"corrects": "x"} if kind is E.CORRECTED else {}
+        if kind is E.ALARM_ACKNOWLEDGED:
+            named = {"note": "seen", "evidence": {"alarms": {"risk": "red"}, "p6": 0.6}}
         append(database, [draft(f"e{number}", type=kind, **named)])
     assert {event.type for event in read_events(database)} == set(EventType)

@@ -413,6 +413,8 @@ def streams(draw: st.DrawFn) -> list[Event]:
         if kind in (E.DESIGNATED, E.PROPOSED, E.CARRIED_OVER):
             plan_year += number > 1
             event = replace(event, plan_year=plan_year)
+        if kind is E.ALARM_ACKNOWLEDGED:
+            event = replace(event, note="seen", evidence={"alarms": {"risk": "red"}})
         if number == 1:
             event = replace(event, place=Place("1", "2025-07-01", "Một"))
         allowed = exact([*stream, event])
