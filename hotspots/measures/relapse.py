@@ -30,7 +30,7 @@ import zlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,9 @@ from hotspots.measures.levels import (
 from hotspots.measures.reasons import Reason
 from hotspots.programme.months import Month, last_complete_month
 from hotspots.programme.plan import RelapseRule
+
+if TYPE_CHECKING:
+    from hotspots.measures.relapse_model import RelapseModel as RelapseModel
 
 RED_FROM: Final = 0.5
 AMBER_FROM: Final = 0.3
@@ -89,6 +92,15 @@ class Risk:
 
     table: pd.DataFrame
     reasons: Mapping[Hashable, tuple[Reason, ...]]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out `RelapseModel` here too; at the first use, for it is fitted to these forecasts."""
+    if name == "RelapseModel":
+        from hotspots.measures.relapse_model import RelapseModel
+
+        return RelapseModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def alarm(p6: float) -> Alarm:

@@ -50,9 +50,6 @@ DESIGNATION_MONTHS: Final = (12,)
 
 EPISODE_COLUMNS: Final = ("area", "transformed_on", "relapsed_on", "ended_on")
 
-FEATURES: Final = ("level", "threshold", "share", "months", "months_since", "relapsed_before")
-"""What is known of a case at its origin, beside the simulated probabilities and the trend."""
-
 
 def emulate(
     index: pd.DataFrame,
@@ -151,8 +148,9 @@ def cases(
         `area`, `origin` (last day of the month), `p3`, `p6`, ... (simulated), `level`,
         `threshold`, `share`, `months` (as in `Risk.table`), `trend` (last three months against
         the twelve before in standard errors, season taken out), `months_since` (whole months since
-        the transformation), `relapsed_before` (relapses of the area until then), `y3`, `y6`, ...
-        (1 or 0; NaN = not known). Month ends with too little history are left out.
+        the transformation), `relapsed_before` (relapses of the area until then); and not known at
+        the origin: `relapsed_on` (day of the relapse, if seen by `as_of`), `y3`, `y6`, ... (1 or 0;
+        NaN = not known). Month ends with too little history are left out.
 
     Examples
     --------
@@ -396,9 +394,11 @@ def _labelled(
     rows: pd.DataFrame, episodes: pd.DataFrame, horizons: Sequence[int], end: Month
 ) -> pd.DataFrame:
     table = rows.copy()
-    relapsed = table["episode"].map(episodes["relapsed_on"])
-    ended = table["episode"].map(episodes["ended_on"])
     day = pd.Timestamp(end.last_day)
+    relapsed = table["episode"].map(episodes["relapsed_on"]).astype("datetime64[us]")
+    relapsed = relapsed.where(relapsed <= day)
+    table["relapsed_on"] = relapsed
+    ended = table["episode"].map(episodes["ended_on"])
     last = ended.where(ended <= day, day)
     for horizon in horizons:
         until = horizon_ends(table["origin"], horizon)
@@ -410,10 +410,19 @@ def _labelled(
 def _no_cases(horizons: Sequence[int]) -> pd.DataFrame:
     names = ["hotspot", "episode", "area", "origin", *(f"p{each}" for each in horizons)]
     names += ["level", "threshold", "share", "months", "trend", "months_since", "relapsed_before"]
+    names += ["relapsed_on"]
     empty = pd.DataFrame({name: pd.Series(dtype=float) for name in names})
     for horizon in horizons:
         empty[f"y{horizon}"] = pd.Series(dtype=float)
-    return empty.astype({"hotspot": str, "episode": str, "area": str, "origin": "datetime64[us]"})
+    return empty.astype(
+        {
+            "hotspot": str,
+            "episode": str,
+            "area": str,
+            "origin": "datetime64[us]",
+            "relapsed_on": "datetime64[us]",
+        }
+    )
 
 
 def log_odds(probability: pd.Series[float] | Floats, least: float = 1e-3) -> Floats:

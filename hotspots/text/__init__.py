@@ -17,8 +17,8 @@ from string import Formatter
 from typing import Any
 
 LANGUAGES = ("vi", "en")
-_SHARES = frozenset({"share", "margin"})
-_RATIOS = frozenset({"ratio", "factor", "times_median"})
+_SHARES = frozenset({"share", "margin", "probability", "skill", "skill_low", "skill_high"})
+_RATIOS = frozenset({"ratio", "factor", "times_median", "odds"})
 _MONTHS = frozenset({"until", "last", "expected"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

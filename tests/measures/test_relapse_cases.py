@@ -172,6 +172,7 @@ def test_cutting_the_panel_changes_no_number_up_to_the_cut(cut: int) -> None:
     later = cases(counts, episodes, TOP_FIFTH, as_of=LAST_DAY, every=2, draws=50)
     later = later.loc[later["origin"] <= pd.Timestamp(day)].reset_index(drop=True)
     assert len(then) > 5
+    later["relapsed_on"] = later["relapsed_on"].where(later["relapsed_on"] <= pd.Timestamp(day))
     for horizon in (3, 6, 12):
         known_then = horizon_ends(later["origin"], horizon) <= pd.Timestamp(day)
         later[f"y{horizon}"] = later[f"y{horizon}"].where(known_then)
