@@ -323,7 +323,6 @@ def _seen_from(
     table = features(known, watched, episodes, risk.table, day, unit=unit)
     table.insert(0, "hotspot", watched["hotspot"])
     table.insert(1, "episode", watched.index)
-    table.insert(3, "origin", pd.Timestamp(day))
     return table
 
 
@@ -356,8 +355,8 @@ def features(
     Returns
     -------
     pd.DataFrame
-        The index of `watched`: `area`, the simulated probabilities, `level`, `threshold`, `share`,
-        `months`, `trend`, `months_since`, `relapsed_before`; see `cases`.
+        The index of `watched`: `area`, `origin`, the simulated probabilities, `level`,
+        `threshold`, `share`, `months`, `trend`, `months_since`, `relapsed_before`; see `cases`.
     """
     month = Month.of(day) if Month.of(day).last_day == day else Month.of(day) + -1
     probabilities = [name for name in simulated if str(name)[:1] == "p" and str(name)[1:].isdigit()]
@@ -367,6 +366,7 @@ def features(
     months = (month.year - since.dt.year) * 12 + month.month - since.dt.month
     table["months_since"] = months.clip(lower=0).astype(float)
     table["relapsed_before"] = _relapses_before(table["area"], episodes, day)
+    table.insert(1, "origin", pd.Timestamp(month.last_day))
     return table
 
 

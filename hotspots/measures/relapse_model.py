@@ -25,12 +25,12 @@ model_level               odds, share (level / threshold)
 model_trend               odds, z (last three months against the twelve before)
 model_months_since        odds, months (since the transformation)
 model_relapsed_before     odds, relapses (of the area until then)
+model_half_years          odds, half_years (ends of June and December within the horizon)
 ========================  ============================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,16 +56,16 @@ LEAST_RELAPSES: Final = 8
 LEAST_FITTED: Final = 60
 """Labelled hotspots below which a model with features is not even tried."""
 
-INTERCEPT_PRECISION: Final = 4.0
-"""Prior of the intercept update: normal about 0 with sd .5.
+INTERCEPT_PRECISION: Final = 8.0
+"""Prior of the intercept update: normal about 0 with sd .35.
 
-As much information as 16 cases at even odds that came out as expected (a case at p has p (1 - p)).
+As much information as 32 cases at even odds that came out as expected (a case at p has p (1 - p)).
 """
 
-PLATT_PRECISION: Final = (1.0, 8.0)
-"""Prior of the recalibration: intercept about 0 with sd 1, slope about 1 with sd .35."""
+PLATT_PRECISION: Final = (4.0, 12.0)
+"""Prior of the recalibration: intercept about 0 with sd .5, slope about 1 with sd .29."""
 
-STRENGTH: Final = 0.1
+STRENGTH: Final = 0.3
 """`C` of the logistic regression on standardised features: a strong penalty."""
 
 MARGIN: Final = 0.10
@@ -79,6 +79,7 @@ FEATURES: Final = (
     "trend",
     "months_since",
     "relapsed_before",
+    "half_years",
 )
 
 
@@ -288,10 +289,10 @@ class RelapseModel:
     def explain(self, case: pd.Series[float]) -> tuple[Reason, ...]:
         """Return what moves one case away from the average one, the strongest first."""
         pipeline = self._fitted()
-        row = design(case.to_frame().T.infer_objects(), self.horizon)
+        row = design(case.to_frame().T, self.horizon)
         scaled = pipeline["scale"].transform(row)[0]
         parts = dict(zip(FEATURES, pipeline["model"].coef_[0] * scaled, strict=True))
-        return _contributions(parts, case, self.horizon)
+        return _contributions(parts, case, self.horizon, float(row["half_years"].iloc[0]))
 
     def _fitted(self) -> Pipeline:
         if self.pipeline is None:
@@ -304,13 +305,14 @@ def design(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
 
     `simulated` log odds; `level` logarithm of level / threshold; `over_margin` and
     `over_threshold` what the level has above 90 % and 100 % of the threshold; `trend` in standard
-    errors within -4 to 4; `months_since` logarithm of months + 1; `relapsed_before` up to 3.
-    A level without a threshold counts as at the threshold.
+    errors within -4 to 4; `months_since` logarithm of months + 1; `relapsed_before` up to 3;
+    `half_years` ends of June and December within the horizon, when assessments are written. A
+    level without a threshold counts as at the threshold.
 
-    >>> case = pd.DataFrame({"p6": [0.5], "share": [1.2], "trend": [9.0], "months_since": [0.0],
-    ...                      "relapsed_before": [1.0]})
-    >>> design(case, 6).round(2).values.tolist()
-    [[0.0, 0.18, 0.3, 0.2, 4.0, 0.0, 1.0]]
+    >>> case = pd.DataFrame({"p3": [0.5], "share": [1.2], "trend": [9.0], "months_since": [0.0],
+    ...                      "relapsed_before": [1.0], "origin": pd.to_datetime(["2025-02-28"])})
+    >>> design(case, 3).round(2).values.tolist()
+    [[0.0, 0.18, 0.3, 0.2, 4.0, 0.0, 1.0, 0.0]]
     """
     share = cases["share"].astype(float).fillna(1.0).clip(0.05, 3.0)
     columns: dict[str, pd.Series[float] | Floats] = {
@@ -321,34 +323,33 @@ def design(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
         "trend": cases["trend"].astype(float).fillna(0.0).clip(-4, 4),
         "months_since": np.log1p(cases["months_since"].astype(float).clip(lower=0)),
         "relapsed_before": cases["relapsed_before"].astype(float).clip(upper=3),
+        "half_years": (pd.to_datetime(cases["origin"]).dt.month % 6 + horizon) // 6 * 1.0,
     }
     return pd.DataFrame(columns, index=cases.index)[list(FEATURES)]
 
 
 def _contributions(
-    parts: dict[str, float], case: pd.Series[float], horizon: int
+    parts: dict[str, float], case: pd.Series[float], horizon: int, half_years: float
 ) -> tuple[Reason, ...]:
     level = parts["level"] + parts["over_margin"] + parts["over_threshold"]
-    simulated = {"probability": float(case[f"p{horizon}"]), "horizon": horizon}
-    said: list[tuple[float, Callable[[float], Reason]]] = [
-        (parts["simulated"], lambda odds: Reason("model_simulated", {"odds": odds, **simulated})),
-        (level, lambda odds: Reason("model_level", {"odds": odds, "share": float(case["share"])})),
-        (
-            parts["trend"],
-            lambda odds: Reason("model_trend", {"odds": odds, "z": float(case["trend"])}),
+    p, share, trend = (float(case[name]) for name in (f"p{horizon}", "share", "trend"))
+    months, relapses = float(case["months_since"]), float(case["relapsed_before"])
+    odds = {name: float(np.exp(part)) for name, part in {**parts, "level": level}.items()}
+    said = {
+        "simulated": Reason(
+            "model_simulated", {"odds": odds["simulated"], "probability": p, "horizon": horizon}
         ),
-        (
-            parts["months_since"],
-            lambda odds: Reason(
-                "model_months_since", {"odds": odds, "months": float(case["months_since"])}
-            ),
+        "level": Reason("model_level", {"odds": odds["level"], "share": share}),
+        "trend": Reason("model_trend", {"odds": odds["trend"], "z": trend}),
+        "months_since": Reason(
+            "model_months_since", {"odds": odds["months_since"], "months": months}
         ),
-        (
-            parts["relapsed_before"],
-            lambda odds: Reason(
-                "model_relapsed_before", {"odds": odds, "relapses": float(case["relapsed_before"])}
-            ),
+        "relapsed_before": Reason(
+            "model_relapsed_before", {"odds": odds["relapsed_before"], "relapses": relapses}
         ),
-    ]
-    strongest = sorted(said, key=lambda each: -abs(each[0]))
-    return tuple(reason(float(np.exp(part))) for part, reason in strongest)
+        "half_years": Reason(
+            "model_half_years", {"odds": odds["half_years"], "half_years": half_years}
+        ),
+    }
+    strongest = sorted(said, key=lambda name: -abs(np.log(odds[name])))
+    return tuple(said[name] for name in strongest)
