@@ -43,7 +43,7 @@ import zlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,9 @@ from hotspots.measures.levels import (
 from hotspots.measures.reasons import Reason
 from hotspots.programme.months import Month, last_complete_month
 from hotspots.programme.plan import AlarmSettings, RelapseRule
+
+if TYPE_CHECKING:
+    from hotspots.measures.relapse_model import RelapseModel as RelapseModel
 
 MEASURED: Final = AlarmSettings()
 RED_FROM: Final = MEASURED.red
@@ -118,6 +121,15 @@ class Risk:
 
     table: pd.DataFrame
     reasons: Mapping[Hashable, tuple[Reason, ...]]
+
+
+def __getattr__(name: str) -> object:
+    """Hand out `RelapseModel` here too; at the first use, for it is fitted to these forecasts."""
+    if name == "RelapseModel":
+        from hotspots.measures.relapse_model import RelapseModel
+
+        return RelapseModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def alarm(p6: float, settings: AlarmSettings = MEASURED) -> Alarm:

@@ -17,9 +17,22 @@ from string import Formatter
 from typing import Any
 
 LANGUAGES = ("vi", "en")
-_SHARES = frozenset({"share", "margin", "p6", "p6_without", "amber_from", "red_from"})
+_SHARES = frozenset(
+    {
+        "share",
+        "margin",
+        "p6",
+        "p6_without",
+        "amber_from",
+        "red_from",
+        "probability",
+        "skill",
+        "skill_low",
+        "skill_high",
+    }
+)
 _DAYS = frozenset({"inspected", "since_day"})
-_RATIOS = frozenset({"ratio", "factor", "times_median", "needed_ratio", "z", "z_needed"})
+_RATIOS = frozenset({"ratio", "factor", "times_median", "needed_ratio", "z", "z_needed", "odds"})
 _MONTHS = frozenset({"until", "last", "expected", "since", "month", "base_first", "base_last"})
 _PERIODS = frozenset({"quarter"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
