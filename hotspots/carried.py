@@ -84,6 +84,14 @@ def recorded_by_code(store: Store) -> pd.DataFrame:
     return _recorded(store, batches, _incidents(store, batches))
 
 
+def sources_on_record(store: Store) -> frozenset[str]:
+    """Return who reported what the store counts: ``citizen``, ``police``; empty: nobody said."""
+    batches = store.batches()
+    tables = [_count_rows(store, batches, by_source=True)]
+    tables += [cells for _, cells in _incidents(store, batches)]
+    return frozenset(str(name) for table in tables for name in table["source"].unique() if name)
+
+
 def count_rows(store: Store, *, by_source: bool = False) -> pd.DataFrame:
     """Return the current cells of all imported count files, each once.
 

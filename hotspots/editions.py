@@ -334,6 +334,11 @@ class Editions:
             ("route", earlier, later), lambda: route(self.crosswalks(), earlier, later)
         )
 
+    def unchanged(self, ward: str, earlier: str, later: str) -> str | None:
+        """Return the ward of a later edition that took over a ward's territory unchanged."""
+        crosswalk = self.route(earlier, later) if earlier < later else None
+        return None if crosswalk is None else successor(crosswalk, ward)
+
     def partly_outside(self, wards: Edition, coverage: Edition) -> frozenset[str]:
         """Return the wards of an edition that the boundaries of another do not cover.
 
@@ -447,3 +452,12 @@ def _refuse_without(used: Collection[str], wards: gpd.GeoDataFrame, edition: dat
             count=len(lacking),
             wards=", ".join(lacking[:10]),
         )
+
+
+def successor(crosswalk: Crosswalk, ward: str) -> str | None:
+    """Return the ward that took over a ward's territory unchanged, if one did."""
+    children = crosswalk.children(ward)
+    if len(children) != 1 or children["weight"].iloc[0] != 1:
+        return None
+    new = str(children["new_code"].iloc[0])
+    return new if len(crosswalk.parents(new)) == 1 else None

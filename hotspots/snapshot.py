@@ -12,6 +12,7 @@ import pandas as pd
 from hotspots.errors import HotspotsError
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk
+from hotspots.measures.relapse_ladder import CalibratedRisk
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.plan import Programme
 from hotspots.programme.status import Event, HotspotState
@@ -155,7 +156,8 @@ class Snapshot:
     hotspots : DataFrame
         One row a hotspot (index: its id): `name`, `ward`, `edition`, `kinds`, `plan_year`,
         `status`, `since`, `stage`, `watched_until`, `last_inspected_on`, `p3`, `p6`, `p12`,
-        `alarm`, `level`, `threshold` (missing where there is nothing to say).
+        `alarm`, `level`, `threshold`, `points` (0 to 9), `risk_rank` (1 = most at risk; missing
+        where there is nothing to say).
     edition : Edition or None
         The boundaries valid on the day; before the first, the first (then `edition_valid` is
         False).
@@ -171,6 +173,8 @@ class Snapshot:
         None when it cannot be measured, `risk_problem` says why; also when nobody is watched.
     not_measured : dict of str to HotspotsError
         Watched hotspots whose own ward's counts do not suffice, with the reason.
+    calibrated : dict of str to CalibratedRisk
+        By edition how the probabilities came about: the rung, and what the next one needs.
     """
 
     as_of: date
@@ -187,6 +191,7 @@ class Snapshot:
     risk: Risk | None
     risk_problem: HotspotsError | None
     not_measured: Mapping[str, HotspotsError]
+    calibrated: Mapping[str, CalibratedRisk]
     head: Head
     simulated: bool
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
@@ -28,8 +28,8 @@ from geo.maps import MapClass, ward_map
 from geo.wards import ReadWards, around, dense_core, drawing_copy, read_wards
 from hotspots.access import Access, asks
 from hotspots.boundary_reading import read_uploaded_boundaries
-from hotspots.carried import carried_panel, recorded_by_code
-from hotspots.editions import Editions, unknown_ward
+from hotspots.carried import carried_panel, recorded_by_code, sources_on_record
+from hotspots.editions import Editions, successor, unknown_ward
 from hotspots.effects import Effects, Sources, count_history, measure_effects
 from hotspots.errors import (
     CannotMeasure,
@@ -57,12 +57,12 @@ from hotspots.importing import (
 )
 from hotspots.measures.effect import placebo
 from hotspots.measures.file_kinds import FileKind
-from hotspots.measures.levels import effective_unit, known_months
+from hotspots.measures.levels import effective_unit
 from hotspots.measures.mapping import ColumnMapping, Guess, columns_of, read_mapping, require
 from hotspots.measures.panel import latest_run, weighted_index, without_partial_end
 from hotspots.measures.personal_data import scan_text
 from hotspots.measures.reasons import Reason
-from hotspots.measures.relapse import Risk, alarm, forward_risk
+from hotspots.measures.relapse import Risk, alarm
 from hotspots.measures.selection import (
     Comparison,
     compare_with_last_year,
@@ -76,8 +76,9 @@ from hotspots.measures.targets import (
     transformed_share,
 )
 from hotspots.outlook import Outlook, outlook
+from hotspots.programme.acknowledgement import acknowledgement_evidence
 from hotspots.programme.months import first_day_of_period, last_complete_month
-from hotspots.programme.plan import Programme, RelapseRule, read_programme
+from hotspots.programme.plan import Programme, read_programme
 from hotspots.programme.roles import Permission, Role, may_record
 from hotspots.programme.status import (
     DECISIONS,
@@ -113,6 +114,7 @@ from hotspots.records.simulation import DEMONSTRATION, simulation_of
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.records.users import User
 from hotspots.records.verification import Verification, verify
+from hotspots.relapse_watch import AlarmBoard, ModelCard, RelapseWatch, RiskSources
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
@@ -1513,7 +1515,7 @@ class Tracker:
         streams = by_hotspot(events)
         states = _states(streams, as_of, known_on)
         edition = self.edition_on(as_of) if self.editions() else None
-        risk, problem, not_measured = self._risk(states, as_of)
+        measured = self._watch().risk(states, as_of, known_on)
         years = sorted({e.plan_year for state in states.values() for e in state.enrolments})
         targets = programme.targets
         return Snapshot(
@@ -1522,7 +1524,7 @@ class Tracker:
             programme=programme,
             edition=edition,
             states=states,
-            hotspots=_hotspot_table(states, programme, risk),
+            hotspots=_hotspot_table(states, programme, measured.risk),
             view=None if edition is None else self._view(states, programme, edition),
             transformed={
                 year: transformed_share(states.values(), year, targets.transformed)
@@ -1536,9 +1538,10 @@ class Tracker:
                 states.values(), as_of, targets.not_relapsed, programme.watch_months
             ),
             trend=_trend(streams, programme, as_of, known_on),
-            risk=risk,
-            risk_problem=problem,
-            not_measured=not_measured,
+            risk=measured.risk,
+            risk_problem=measured.problem,
+            not_measured=measured.not_measured,
+            calibrated=measured.calibrated,
             head=log_head,
             simulated=self.is_demonstration(),
         )
@@ -1552,31 +1555,7 @@ class Tracker:
     def _outlook(self, as_of: date, known_on: datetime | None) -> Outlook:
         streams = by_hotspot(read_with_head(self.store.database)[0])
         states_on = cache(lambda day: _states(streams, day, known_on))
-        return outlook(self.programme(), states_on, as_of, self._forecast)
-
-    def _forecast(
-        self, states: Iterable[HotspotState], as_of: date, rule: RelapseRule, months: int
-    ) -> dict[str, float]:
-        """Return by hotspot the probability that its ward meets a rule within these months."""
-        rows = {
-            s.hotspot: (
-                s.place.ward,
-                s.place.edition,
-                s.watches[-1].transformed_on if s.watches else as_of,
-            )
-            for s in states
-            if s.place
-        }
-        columns = ["area", "edition", "transformed_on"]
-        wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        found = dict.fromkeys(rows, float("nan"))
-        for edition, group in self._on_unchanged_wards(
-            wards, self.edition_on(as_of).edition
-        ).groupby("edition"):
-            risk, _ = self._risk_on(group, str(edition), as_of, rule, (months,))
-            if risk is not None:
-                found |= {str(name): float(p) for name, p in risk.table[f"p{months}"].items()}
-        return found
+        return outlook(self.programme(), states_on, as_of, self._watch().forecast)
 
     @asks(Permission.READ)
     def view(self, snapshot: Snapshot, edition: str) -> MapView:
@@ -1672,91 +1651,96 @@ class Tracker:
         by_category = {str(code): float(count) for code, count in sums.items()}
         return effective_unit(by_category, self.programme().weights)
 
-    def _risk(
-        self, states: Mapping[str, HotspotState], as_of: date
-    ) -> tuple[Risk | None, HotspotsError | None, dict[str, HotspotsError]]:
-        """Measure the risk of every watched hotspot on the ward it was designated on.
+    def _watch(self) -> RelapseWatch:
+        def index(as_of: date, edition: Edition) -> pd.DataFrame:
+            return self.index(as_of, edition)
 
-        Returns
-        -------
-        (Risk or None, HotspotsError or None, dict)
-            What was measured; when nothing was, why; and by hotspot why its own was not.
-        """
-        watched = _watched(states, self.programme().watch_months)
-        if watched.empty:
-            return None, None, {}
-        here = self._on_unchanged_wards(watched, self.edition_on(as_of).edition)
-        found: list[Risk] = []
-        problems: dict[str, HotspotsError] = {}
-        for name, group in here.groupby("edition"):
-            risk, missing = self._risk_on(group, str(name), as_of)
-            problems |= missing
-            found += [] if risk is None else [risk]
-        if not found:
-            return None, next(iter(problems.values())), problems
-        table = pd.concat([risk.table for risk in found])
-        table = table.reindex([name for name in watched.index if name in table.index])
-        reasons = {name: why for risk in found for name, why in risk.reasons.items()}
-        return Risk(table, reasons), None, problems
+        sources = RiskSources(
+            self.boundaries, index, self._index_without_police, self._unit, self._once
+        )
+        return RelapseWatch(self.programme(), sources)
 
-    def _on_unchanged_wards(self, watched: pd.DataFrame, edition: str) -> pd.DataFrame:
-        """Name a watched ward as the newer edition does, where its territory is the same."""
-        rows = watched.copy()
-        for hotspot, area, own in zip(
-            watched.index, watched["area"], watched["edition"], strict=True
-        ):
-            crosswalk = self.boundaries.route(own, edition) if own < edition else None
-            if crosswalk is not None and (same := _successor(crosswalk, area)) is not None:
-                rows.loc[hotspot, ["area", "edition"]] = same, edition
-        return rows
+    def _index_without_police(self, as_of: date, edition: Edition) -> pd.DataFrame | None:
+        """Return the index without what the police found themselves; None if no source is known."""
+        if not self._once("sources", lambda: sources_on_record(self.store)) >= {"police"}:
+            return None
+        categories = list(self.programme().categories)
+        panel = self._once(
+            ("panel without police", edition.wards_file, self.programme().source),
+            lambda: (
+                carried_panel(
+                    self.store, self.boundaries, edition, categories, leave_out=("police",)
+                ).table
+            ),
+        )
+        known = self.index(as_of, edition)
+        index = weighted_index(panel, self.programme().weights)
+        return index.reindex(index=known.index, columns=known.columns).where(known.notna())
 
-    def _risk_on(
+    @asks(Permission.READ)
+    def alarms(self, as_of: date, known_on: date | None = None) -> AlarmBoard:
+        """Return what asks for attention in the watched hotspots, and what somebody said of it."""
+        snapshot = self.snapshot(as_of, known_on)
+
+        def work() -> AlarmBoard:
+            streams = by_hotspot(read_with_head(self.store.database)[0])
+            return self._watch().alarms(snapshot, streams)
+
+        return self._once(("alarms", as_of, snapshot.known_on), work)
+
+    @asks(Permission.READ)
+    def model_card(self, as_of: date, known_on: date | None = None) -> ModelCard:
+        """Return how far the probabilities of relapse are to be trusted."""
+        snapshot = self.snapshot(as_of, known_on)
+        return self._watch().model_card(
+            snapshot.states, as_of, snapshot.known_on, snapshot.calibrated
+        )
+
+    @asks(Permission.RECORD)
+    def acknowledge(
         self,
-        watched: pd.DataFrame,
-        edition: str,
-        as_of: date,
-        rule: RelapseRule | None = None,
-        horizons: Sequence[int] = (3, 6, 12),
-    ) -> tuple[Risk | None, dict[str, HotspotsError]]:
-        """Measure the risk of hotspots on one edition; those whose counts do not suffice apart."""
-        try:
-            boundaries = self.boundaries.named(edition)
-            index = self.index(as_of, boundaries)
-            known = set(known_months(index, as_of).columns)
-            if len(known) < len(index.columns) * _LEAST_KNOWN_WARDS:
-                raise CannotMeasure(
-                    "edition_mostly_unknown",
-                    f"On the boundaries of {edition} the counts of only {len(known)} of "
-                    f"{len(index.columns)} wards are known up to {as_of}: newer counts stand on "
-                    "newer wards and cannot be divided back.",
-                    edition=edition,
-                    known=len(known),
-                    count=len(index.columns),
-                )
-            measurable = watched["area"].isin(known)
-            risk = forward_risk(
-                index,
-                watched[measurable],
-                rule or self.programme().relapse,
-                as_of=as_of,
-                horizons=horizons,
-                unit=self._unit(as_of, boundaries),
+        hotspot: str,
+        codes: Collection[str],
+        note: str,
+        *,
+        on: date,
+        by: str,
+        today: date,
+        now: datetime,
+    ) -> Event:
+        """Write that somebody has seen alarms of a hotspot, and what is done about them.
+
+        Raises
+        ------
+        NotFound
+            ``alarm_not_found``: an alarm that the hotspot does not have on the day.
+        MoveRefused
+            ``acknowledgement_without_note``.
+        """
+        found = {each.code: each for each in self.alarms(on).of(hotspot)}
+        unknown = sorted(set(codes) - set(found))
+        if unknown or not codes:
+            raise NotFound(
+                "alarm_not_found",
+                f"{hotspot} has no alarm {', '.join(unknown) or '(none named)'} on {on}; it has: "
+                f"{', '.join(found) or 'none'}.",
+                hotspot=hotspot,
+                codes=", ".join(unknown),
+                on=on,
             )
-        except (CannotMeasure, NotFound) as error:
-            return None, dict.fromkeys(map(str, watched.index), error)
-        lacking: dict[str, HotspotsError] = {
-            str(hotspot): CannotMeasure(
-                "ward_counts_unknown",
-                f"The counts of ward {area} of {edition} are not known for the last months or are "
-                "fewer than needed.",
-                ward=area,
-                edition=edition,
-            )
-            for hotspot, area in watched.loc[~measurable, "area"].items()
-        }
-        risk, without_base = _with_base(risk)
-        lacking |= without_base
-        return (None if risk.table.empty else risk), lacking
+        levels = {code: found[code].level for code in codes}
+        return self.record(
+            Entry(
+                hotspot,
+                EventType.ALARM_ACKNOWLEDGED,
+                on,
+                by,
+                now,
+                note=note,
+                evidence=acknowledgement_evidence(levels, found[next(iter(codes))].p6),
+            ),
+            today=today,
+        )
 
     @asks(Permission.READ)
     def effect(self, as_of: date, known_on: date | None = None) -> Effects:
@@ -1977,7 +1961,7 @@ class Tracker:
         if place is None or place.edition == edition:
             return place is not None and place.ward == ward
         crosswalk = self.boundaries.route(place.edition, edition)
-        return crosswalk is not None and _successor(crosswalk, place.ward) == ward
+        return crosswalk is not None and successor(crosswalk, place.ward) == ward
 
     # -- reports
 
@@ -2351,55 +2335,13 @@ def _states(
     return {name: s for name, s in states.items() if s.status is not Status.NOT_LISTED}
 
 
-def _watched(states: Mapping[str, HotspotState], watch_months: int) -> pd.DataFrame:
-    rows = {
-        name: (state.place.ward, state.place.edition, watch.transformed_on)
-        for name, state in states.items()
-        if state.place and (watch := state.under_watch(watch_months))
-    }
-    return pd.DataFrame.from_dict(
-        rows, orient="index", columns=["area", "edition", "transformed_on"]
-    )
-
-
 def _predecessor(crosswalk: Crosswalk, ward: str) -> str | None:
     """Return the ward whose territory a ward took over unchanged, if there is one."""
     parents = crosswalk.parents(ward)
     if len(parents) != 1:
         return None
     old = str(parents["old_code"].iloc[0])
-    return old if _successor(crosswalk, old) == ward else None
-
-
-def _successor(crosswalk: Crosswalk, ward: str) -> str | None:
-    """Return the ward that took over a ward's territory unchanged, if one did."""
-    children = crosswalk.children(ward)
-    if len(children) != 1 or children["weight"].iloc[0] != 1:
-        return None
-    new = str(children["new_code"].iloc[0])
-    return new if len(crosswalk.parents(new)) == 1 else None
-
-
-_LEAST_KNOWN_WARDS = 0.5
-"""A quantile over fewer wards of an edition than this would be another threshold."""
-
-
-def _with_base(risk: Risk) -> tuple[Risk, dict[str, HotspotsError]]:
-    """Set apart the hotspots whose transformed year is not known (a rule of growth needs it)."""
-    measured = risk.table.filter(regex=r"^p\d+$").notna().all(axis=1)
-    lacking: dict[str, HotspotsError] = {}
-    for hotspot, ward in risk.table.loc[~measured, "area"].items():
-        why = next(each for each in risk.reasons[hotspot] if each.code == "base_year_unknown")
-        first, last = (str(why.facts[name]) for name in ("base_first", "base_last"))
-        lacking[str(hotspot)] = CannotMeasure(
-            "base_year_unknown",
-            f"The counts of ward {ward} from {first} to {last}, the year it was transformed in, "
-            "are not known in full; the relapse rule compares with them. Import them.",
-            ward=ward,
-            base_first=first,
-            base_last=last,
-        )
-    return Risk(risk.table[measured], risk.reasons), lacking
+    return old if successor(crosswalk, old) == ward else None
 
 
 def _ward_stage(
@@ -2413,7 +2355,7 @@ def _ward_stage(
     return stages
 
 
-_RISK_COLUMNS = ("p3", "p6", "p12", "level", "threshold")
+_RISK_COLUMNS = ("p3", "p6", "p12", "level", "threshold", "points", "risk_rank")
 
 
 def _hotspot_table(

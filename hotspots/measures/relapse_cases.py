@@ -73,7 +73,8 @@ def emulate(
         Months x wards of the whole city (see `levels`), NaN = unknown; months after `as_of` are
         not looked at.
     rule : RelapseRule
-        Window, threshold and test months.
+        Window, threshold and test months. A rule of growth compares with the year of a
+        transformation and names no level to designate at: it gives no episodes.
     as_of : date
         Nothing after the last month that was over on this day is used.
     designated_in : sequence of int
@@ -96,6 +97,8 @@ def emulate(
     >>> episodes[["transformed_on", "relapsed_on"]].astype(str).values.tolist()
     [['2024-03-31', '2025-06-30']]
     """
+    if not rule.has_threshold:
+        return _episodes([])
     known = index.loc[index.index <= _period(last_complete_month(as_of))].astype(float)
     windows = known.rolling(rule.window_months, min_periods=rule.window_months).sum()
     reached = _reached(windows, rule)

@@ -1,0 +1,533 @@
+"""The watch over transformed hotspots: their risk as it may be shown, alarms, and the model's past.
+
+The measures know one table of counts. Here every hotspot is put on the edition its ward stands on,
+the record is turned into the labelled past, and what several editions say is put together.
+
+A hotspot is measured on the ward it was designated on. Where that ward's territory lives on
+unchanged under a newer code it is measured there, with the newer counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from hotspots.editions import Editions
+from hotspots.errors import CannotMeasure, HotspotsError, NotFound
+from hotspots.measures.alarms import AlarmFinding, find_alarms, with_acknowledgements
+from hotspots.measures.feedback import feedback_difference, police_share
+from hotspots.measures.levels import known_months
+from hotspots.measures.reasons import Reason
+from hotspots.measures.relapse import Risk, forward_risk
+from hotspots.measures.relapse_backtest import Backtest, backtest
+from hotspots.measures.relapse_cases import HORIZONS, cases, emulate
+from hotspots.measures.relapse_ladder import CalibratedRisk, Past, Source, calibrated_risk
+from hotspots.programme.acknowledgement import acknowledged
+from hotspots.programme.months import add_months, last_complete_month
+from hotspots.programme.plan import Programme, RelapseRule
+from hotspots.programme.status import Event, HotspotState
+from hotspots.records.store import Edition
+from hotspots.snapshot import Snapshot
+
+LEAST_KNOWN_WARDS: Final = 0.5
+"""A quantile over fewer wards of an edition than this would be another threshold."""
+
+PAST_EVERY: Final = 2
+"""Months between the days of the past that are looked at; not 3, see `labelled_past`."""
+
+PAST_DRAWS: Final = 400
+
+
+@dataclass(frozen=True)
+class RiskSources:
+    """Where the numbers come from.
+
+    Attributes
+    ----------
+    index : callable
+        Severity-weighted months x wards index of an edition up to a day.
+    index_without_police : callable
+        The same without what the police found themselves; None where no source is on record.
+    unit : callable
+        Weight of the typical incident.
+    keep : callable
+        Answers a key from memory, or by the work given.
+    """
+
+    boundaries: Editions
+    index: Callable[[date, Edition], pd.DataFrame]
+    index_without_police: Callable[[date, Edition], pd.DataFrame | None]
+    unit: Callable[[date, Edition], float]
+    keep: Callable[[object, Callable[[], Any]], Any]
+
+
+@dataclass(frozen=True)
+class WatchedRisk:
+    """The risk of all watched hotspots, whatever edition they stand on.
+
+    Attributes
+    ----------
+    risk : Risk or None
+        In the order of the hotspots; None when nothing was measured, `problem` says why; also when
+        nobody is watched. Probabilities are those in force, NaN where they may not be shown.
+    calibrated : dict of str to CalibratedRisk
+        By edition.
+    not_measured : dict of str to HotspotsError
+        Hotspots whose own counts do not suffice, with the reason.
+    """
+
+    risk: Risk | None
+    problem: HotspotsError | None
+    calibrated: Mapping[str, CalibratedRisk]
+    not_measured: Mapping[str, HotspotsError]
+
+
+@dataclass(frozen=True)
+class AlarmBoard:
+    """What asks for attention on a day.
+
+    Attributes
+    ----------
+    findings : tuple of AlarmFinding
+        The open ones first, then the most urgent.
+    feedback : DataFrame or None
+        See `measures.feedback.feedback_difference`; None where no source of counts is on record.
+    feedback_reasons : mapping of hotspot to Reason
+    """
+
+    as_of: date
+    findings: tuple[AlarmFinding, ...]
+    feedback: pd.DataFrame | None
+    feedback_reasons: Mapping[Hashable, Reason]
+
+    def of(self, hotspot: str) -> tuple[AlarmFinding, ...]:
+        """Return the alarms of one hotspot."""
+        return tuple(each for each in self.findings if each.hotspot == hotspot)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """How far the probabilities of an edition are to be trusted, and why.
+
+    Attributes
+    ----------
+    months : int
+        Months of counts that the city's season is read from.
+    past : Past
+        The cases behind it, on record and as the written rule would have made them.
+    tested : mapping of str to Backtest
+        By source; both where both have a label.
+    standing : CalibratedRisk or None
+        The rung in force; None where nobody is watched.
+    """
+
+    edition: str
+    as_of: date
+    past: Past
+    tested: Mapping[Source, Backtest]
+    standing: CalibratedRisk | None
+
+    @property
+    def judged(self) -> Backtest:
+        """The backtest of the past in force at the alarms' horizon."""
+        return self.tested[self.past.source(6)]
+
+
+class RelapseWatch:
+    """Measures the watched hotspots of one store."""
+
+    def __init__(self, programme: Programme, sources: RiskSources) -> None:
+        self._programme = programme
+        self._sources = sources
+
+    # -- risk
+
+    def risk(
+        self, states: Mapping[str, HotspotState], as_of: date, known_on: datetime | None
+    ) -> WatchedRisk:
+        """Measure every watched hotspot, as it may be shown."""
+        watched = watched_hotspots(states, self._programme.watch_months)
+        if watched.empty:
+            return WatchedRisk(None, None, {}, {})
+        found: dict[str, CalibratedRisk] = {}
+        problems: dict[str, HotspotsError] = {}
+        here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+        for name, group in here.groupby("edition"):
+            try:
+                counts = self._counts(str(name), as_of)
+                measurable, missing = _measurable(group, counts)
+                problems |= missing
+                if len(measurable):
+                    risk = self._calibrated(measurable, counts, states, as_of, known_on)
+                    problems |= _without_base(risk)
+                    found[str(name)] = risk
+            except (CannotMeasure, NotFound) as error:
+                problems |= dict.fromkeys(map(str, group.index), error)
+        return _together(watched, found, problems)
+
+    def forecast(
+        self, states: Iterable[HotspotState], as_of: date, rule: RelapseRule, months: int
+    ) -> dict[str, float]:
+        """Return by hotspot the simulated probability that its ward meets a rule within months."""
+        rows = {s.hotspot: _since(s, as_of) for s in states if s.place}
+        columns = ["area", "edition", "transformed_on"]
+        wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        found = dict.fromkeys(rows, float("nan"))
+        here = self._on_unchanged_wards(wards, self._sources.boundaries.on(as_of).edition)
+        for name, group in here.groupby("edition"):
+            try:
+                counts = self._counts(str(name), as_of)
+                measurable, _ = _measurable(group, counts)
+                risk = counts.forward(measurable, rule, (months,))
+            except (CannotMeasure, NotFound):
+                continue
+            found |= {str(name): float(p) for name, p in risk.table[f"p{months}"].items()}
+        return found
+
+    def _calibrated(
+        self,
+        watched: pd.DataFrame,
+        counts: _Counts,
+        states: Mapping[str, HotspotState],
+        as_of: date,
+        known_on: datetime | None,
+    ) -> CalibratedRisk:
+        past = self.past(states, counts.edition, as_of, known_on)
+        return calibrated_risk(
+            counts.index,
+            watched,
+            self._programme.relapse,
+            as_of=as_of,
+            recorded=self._on_record(states, as_of).get(counts.edition),
+            watch_months=self._programme.watch_months,
+            past=past,
+            tested=self.tested(past, counts.edition, as_of, known_on),
+            unit=counts.unit,
+        )
+
+    def _counts(self, edition: str, as_of: date) -> _Counts:
+        """Return the counts of an edition on a day, if enough of it is known."""
+        boundaries = self._sources.boundaries.named(edition)
+        index = self._sources.index(as_of, boundaries)
+        known = frozenset(str(ward) for ward in known_months(index, as_of).columns)
+        if len(known) < len(index.columns) * LEAST_KNOWN_WARDS:
+            raise CannotMeasure(
+                "edition_mostly_unknown",
+                f"On the boundaries of {edition} the counts of only {len(known)} of "
+                f"{len(index.columns)} wards are known up to {as_of}: newer counts stand on "
+                "newer wards and cannot be divided back.",
+                edition=edition,
+                known=len(known),
+                count=len(index.columns),
+            )
+        return _Counts(edition, as_of, index, self._sources.unit(as_of, boundaries), known)
+
+    def _on_unchanged_wards(self, watched: pd.DataFrame, edition: str) -> pd.DataFrame:
+        """Name a watched ward as the newer edition does, where its territory is the same."""
+        rows = watched.copy()
+        for hotspot, area, own in zip(
+            watched.index, watched["area"], watched["edition"], strict=True
+        ):
+            same = self._sources.boundaries.unchanged(area, own, edition)
+            if same is not None:
+                rows.loc[hotspot, ["area", "edition"]] = same, edition
+        return rows
+
+    # -- the labelled past
+
+    def past(
+        self,
+        states: Mapping[str, HotspotState],
+        edition: str,
+        as_of: date,
+        known_on: datetime | None,
+    ) -> Past:
+        """Return the cases on record, of all editions, and those the written rule would have made.
+
+        What is on record is seen on the counts of the edition it was recorded on, while they were
+        known; the emulated past is that of `edition`.
+        """
+
+        def work() -> Past:
+            record = self._on_record(states, as_of)
+            seen = [self._cases(name, rows, as_of) for name, rows in sorted(record.items())]
+            by_rule = self._cases(edition, None, as_of)
+            return Past(pd.concat(seen, ignore_index=True) if seen else by_rule.iloc[:0], by_rule)
+
+        key = ("past", edition, last_complete_month(as_of), as_of, known_on)
+        return self._sources.keep(key, work)  # type: ignore[no-any-return]
+
+    def tested(
+        self, past: Past, edition: str, as_of: date, known_on: datetime | None
+    ) -> Mapping[Source, Backtest]:
+        """Return every model on the store's own past."""
+        key = ("backtest", edition, as_of, known_on)
+        sources: tuple[Source, ...] = ("recorded", "emulated")
+        wanted = {past.source(horizon) for horizon in HORIZONS}
+
+        def work() -> dict[Source, Backtest]:
+            tables = {"recorded": past.recorded, "emulated": past.emulated}
+            return {
+                each: backtest(tables[each])
+                for each in sources
+                if each in wanted or len(tables[each])
+            }
+
+        return self._sources.keep(key, work)  # type: ignore[no-any-return]
+
+    def _cases(self, edition: str, episodes: pd.DataFrame | None, as_of: date) -> pd.DataFrame:
+        """Return the cases of episodes on an edition, or of the written rule's own."""
+        boundaries = self._sources.boundaries.named(edition)
+        rule, months = self._programme.relapse, self._programme.watch_months
+        try:
+            index = self._sources.index(as_of, boundaries)
+            unit = self._sources.unit(as_of, boundaries)
+        except CannotMeasure:
+            index, unit = pd.DataFrame(index=pd.PeriodIndex([], freq="M")), 1.0
+        if episodes is None:
+            episodes = emulate(index, rule, as_of=as_of, watch_months=months)
+        return cases(
+            index,
+            episodes[episodes["area"].isin(index.columns)],
+            rule,
+            as_of=as_of,
+            every=PAST_EVERY,
+            draws=PAST_DRAWS,
+            unit=unit,
+        )
+
+    def _on_record(
+        self, states: Mapping[str, HotspotState], as_of: date
+    ) -> dict[str, pd.DataFrame]:
+        """Return the recorded episodes up to a day by edition, see `relapse_cases`."""
+        today = self._sources.boundaries.on(as_of).edition
+        rows = [
+            (f"{name}/{number}", place.ward, place.edition, watch.transformed_on, watch, name)
+            for name, state in states.items()
+            if (place := state.place)
+            for number, watch in enumerate(state.watches, start=1)
+        ]
+        columns = ["episode", "area", "edition", "transformed_on", "watch", "hotspot"]
+        table = pd.DataFrame(rows, columns=columns).set_index("episode")
+        months = self._programme.watch_months
+        table["relapsed_on"] = [watch.relapsed_on for watch in table["watch"]]
+        table["ended_on"] = [add_months(watch.transformed_on, months) for watch in table["watch"]]
+        here = self._on_unchanged_wards(table.drop(columns="watch"), today)
+        return {str(name): group for name, group in here.groupby("edition")}
+
+    def model_card(
+        self,
+        states: Mapping[str, HotspotState],
+        as_of: date,
+        known_on: datetime | None,
+        measured: Mapping[str, CalibratedRisk],
+    ) -> ModelCard:
+        """Return how far the probabilities of the day's edition are to be trusted."""
+        edition = self._sources.boundaries.on(as_of).edition
+        past = self.past(states, edition, as_of, known_on)
+        tested = self.tested(past, edition, as_of, known_on)
+        return ModelCard(edition, as_of, past, tested, measured.get(edition))
+
+    # -- alarms
+
+    def alarms(self, snapshot: Snapshot, events: Mapping[str, Sequence[Event]]) -> AlarmBoard:
+        """Return what asks for attention in the watched hotspots of a snapshot."""
+        as_of, states = snapshot.as_of, snapshot.states
+        watched = watched_hotspots(states, self._programme.watch_months)
+        watched["last_inspected_on"] = [states[name].last_inspected_on for name in watched.index]
+        found: list[AlarmFinding] = []
+        compared: list[tuple[pd.DataFrame, dict[object, Reason]]] = []
+        if len(watched):
+            here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+            for name, group in here.groupby("edition"):
+                found += self._found(str(name), group, snapshot)
+                compared += self._compared(str(name), group, snapshot)
+        seen = {
+            name: acknowledged(events.get(str(name), ()), as_of, snapshot.known_on)
+            for name in watched.index
+        }
+        tables = [table for table, _ in compared]
+        return AlarmBoard(
+            as_of,
+            with_acknowledgements(sorted(found, key=_by_urgency), seen, as_of),
+            pd.concat(tables) if tables else None,
+            {name: why for _, reasons in compared for name, why in reasons.items()},
+        )
+
+    def _found(
+        self, edition: str, watched: pd.DataFrame, snapshot: Snapshot
+    ) -> tuple[AlarmFinding, ...]:
+        boundaries = self._sources.boundaries.named(edition)
+        try:
+            index = self._sources.index(snapshot.as_of, boundaries)
+            unit = self._sources.unit(snapshot.as_of, boundaries)
+        except CannotMeasure:
+            index, unit = pd.DataFrame(index=pd.PeriodIndex([], freq="M")), 1.0
+        return find_alarms(
+            watched,
+            _only(snapshot.risk, watched.index),
+            index,
+            self._programme.relapse,
+            snapshot.as_of,
+            settings=self._programme.alarms,
+            unit=unit,
+            neighbours=self._neighbours(boundaries),
+            names={
+                str(code): str(name)
+                for code, name in self._sources.boundaries.names(edition)["name"].items()
+            },
+        )
+
+    def _neighbours(self, edition: Edition) -> Mapping[str, Collection[str]]:
+        def work() -> dict[str, set[str]]:
+            found: dict[str, set[str]] = {}
+            pairs = self._sources.boundaries.neighbours(edition).pairs
+            for one, other in zip(pairs["a"], pairs["b"], strict=True):
+                found.setdefault(one, set()).add(other)
+                found.setdefault(other, set()).add(one)
+            return found
+
+        return self._sources.keep(("touching", edition.wards_file), work)  # type: ignore[no-any-return]
+
+    def _compared(
+        self, edition: str, watched: pd.DataFrame, snapshot: Snapshot
+    ) -> list[tuple[pd.DataFrame, dict[object, Reason]]]:
+        """Compare the simulated risk with that without police-initiated counts, if they are known.
+
+        Both as simulated: a model calibrated on all counts says nothing about a part of them.
+        """
+        as_of, rule = snapshot.as_of, self._programme.relapse
+        try:
+            counts = self._counts(edition, as_of)
+            without = self._sources.index_without_police(
+                as_of, self._sources.boundaries.named(edition)
+            )
+            if without is None:
+                return []
+            measurable, _ = _measurable(watched, counts)
+            less = _Counts(edition, as_of, without, counts.unit, counts.known)
+            table, reasons = feedback_difference(
+                counts.forward(measurable, rule, (6,)).table,
+                less.forward(measurable, rule, (6,)).table,
+                police_share(counts.index, without, as_of),
+                self._programme.alarms,
+            )
+        except (CannotMeasure, NotFound):
+            return []
+        return [(table, reasons)]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """The counts of one edition on a day."""
+
+    edition: str
+    as_of: date
+    index: pd.DataFrame
+    unit: float
+    known: frozenset[str]
+
+    def forward(self, watched: pd.DataFrame, rule: RelapseRule, horizons: Sequence[int]) -> Risk:
+        return forward_risk(
+            self.index, watched, rule, as_of=self.as_of, horizons=horizons, unit=self.unit
+        )
+
+
+def watched_hotspots(states: Mapping[str, HotspotState], watch_months: int) -> pd.DataFrame:
+    """Return the hotspots under watch: `area`, `edition`, `transformed_on`."""
+    rows = {
+        name: (state.place.ward, state.place.edition, watch.transformed_on)
+        for name, state in states.items()
+        if state.place and (watch := state.under_watch(watch_months))
+    }
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["area", "edition", "transformed_on"]
+    )
+
+
+def _since(state: HotspotState, as_of: date) -> tuple[str, str, date]:
+    assert state.place is not None  # noqa: S101 - asked only about hotspots with a place
+    since = state.watches[-1].transformed_on if state.watches else as_of
+    return state.place.ward, state.place.edition, since
+
+
+def _measurable(
+    watched: pd.DataFrame, counts: _Counts
+) -> tuple[pd.DataFrame, dict[str, HotspotsError]]:
+    """Split hotspots into those whose ward's counts suffice and the others, with the reason."""
+    known = watched["area"].isin(counts.known)
+    lacking: dict[str, HotspotsError] = {
+        str(hotspot): CannotMeasure(
+            "ward_counts_unknown",
+            f"The counts of ward {area} of {counts.edition} are not known for the last months or "
+            "are fewer than needed.",
+            ward=area,
+            edition=counts.edition,
+        )
+        for hotspot, area in watched.loc[~known, "area"].items()
+    }
+    return watched[known], lacking
+
+
+def _without_base(risk: CalibratedRisk) -> dict[str, HotspotsError]:
+    """Return the hotspots whose transformed year is not known (a rule of growth needs it)."""
+    unknown = risk.table.filter(regex=r"^raw\d+$").isna().any(axis=1)
+    lacking: dict[str, HotspotsError] = {}
+    for hotspot, ward in risk.table.loc[unknown, "area"].items():
+        why = next(each for each in risk.reasons[hotspot] if each.code == "base_year_unknown")
+        first, last = (str(why.facts[name]) for name in ("base_first", "base_last"))
+        lacking[str(hotspot)] = CannotMeasure(
+            "base_year_unknown",
+            f"The counts of ward {ward} from {first} to {last}, the year it was transformed in, "
+            "are not known in full; the relapse rule compares with them. Import them.",
+            ward=ward,
+            base_first=first,
+            base_last=last,
+        )
+    return lacking
+
+
+def _together(
+    watched: pd.DataFrame,
+    found: Mapping[str, CalibratedRisk],
+    problems: Mapping[str, HotspotsError],
+) -> WatchedRisk:
+    tables = [_as_shown(risk) for risk in found.values()]
+    measured = [table[~table.index.isin(list(problems))] for table in tables]
+    table = pd.concat(measured) if measured else pd.DataFrame()
+    if table.empty:
+        return WatchedRisk(None, next(iter(problems.values()), None), found, problems)
+    ordered = table.reindex([name for name in watched.index if name in table.index])
+    reasons = {name: why for risk in found.values() for name, why in risk.reasons.items()}
+    return WatchedRisk(Risk(ordered, reasons), None, found, problems)
+
+
+def _as_shown(risk: CalibratedRisk) -> pd.DataFrame:
+    """Return the table without the probabilities that the store's past does not bear out.
+
+    `risk_rank` orders the hotspots by the simulated probability, or by points where there is none.
+    """
+    table = risk.table.copy()
+    for horizon, shown in risk.shown.items():
+        if not shown:
+            table[f"p{horizon}"] = float("nan")
+    keys = ["points", "share"] if risk.rung == 0 else ["raw6", "share"]
+    order = table.sort_values(keys, ascending=False, kind="stable").index
+    table["risk_rank"] = pd.Series(range(1, len(order) + 1), order)
+    return table
+
+
+def _only(risk: Risk | None, hotspots: pd.Index) -> Risk | None:
+    if risk is None:
+        return None
+    table = risk.table[risk.table.index.isin(hotspots)]
+    return Risk(table, risk.reasons) if len(table) else None
+
+
+def _by_urgency(finding: AlarmFinding) -> tuple[int, float, str]:
+    p6 = -1.0 if finding.p6 != finding.p6 else finding.p6
+    return ("red", "amber", "note").index(finding.level), -p6, str(finding.hotspot)
