@@ -145,9 +145,10 @@ def _cold_start(name: str, counts: pd.DataFrame, options: argparse.Namespace) ->
     for model in ("simulation", "in force"):
         p = table[model].to_numpy(float)
         intercept, slope = calibration_line(labels, p)
+        skill, error = brier_skill(labels, p), calibration_error(labels, p)
         print(
-            f"    {model:<12} AUC {roc_auc_score(labels, p):.3f}  skill {brier_skill(labels, p):.3f}"
-            f"  slope {slope:.2f}  intercept {intercept:.2f}  ECE {calibration_error(labels, p):.3f}"
+            f"    {model:<12} AUC {roc_auc_score(labels, p):.3f}  skill {skill:.3f}  "
+            f"slope {slope:.2f}  intercept {intercept:.2f}  ECE {error:.3f}"
         )
 
 

@@ -159,7 +159,7 @@ def backtest(
         _curves(judged, predicted),
         _alarm_table(cases, predicted),
         predicted,
-        {h: verdict(judged[h], predicted[h], h, resamples, seed) for h in horizons},
+        {h: verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
     )
 
 
@@ -225,9 +225,10 @@ def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
     pd.DataFrame
         The index of `cases`, one column for each of `MODELS`, probabilities.
     """
+    scored = cases.assign(log_share=_log_share(cases), points=points(cases))
     told = [
-        _told(labelled(cases, horizon, by=group["origin"].iloc[0].date()), group, horizon)
-        for _, group in cases.groupby("origin", sort=True)
+        _told(labelled(scored, horizon, by=group["origin"].iloc[0].date()), group, horizon)
+        for _, group in scored.groupby("origin", sort=True)
     ]
     if not told:
         return pd.DataFrame({model: pd.Series(dtype=float) for model in MODELS})
@@ -238,8 +239,8 @@ def _told(past: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.DataFrame:
     labels = past[f"y{horizon}"]
     base = float((labels.sum() + 1) / (len(labels) + 2))
     table = pd.DataFrame({"base": base}, index=now.index)
-    table["level"] = _one_feature(_log_share(past), past, _log_share(now), horizon, base)
-    table["points"] = _one_feature(points(past), past, points(now), horizon, base)
+    for model, feature in (("level", "log_share"), ("points", "points")):
+        table[model] = _one_feature(feature, past, now, horizon, base)
     table["simulation"] = now[f"p{horizon}"]
     table["recalibrated"] = recalibration(past, horizon).apply(now[f"p{horizon}"])
     table["fitted"] = table["recalibrated"]
@@ -254,9 +255,9 @@ def _log_share(cases: pd.DataFrame) -> pd.Series[float]:
 
 
 def _one_feature(
-    feature: pd.Series[float],
+    feature: str,
     past: pd.DataFrame,
-    now: pd.Series[float],
+    now: pd.DataFrame,
     horizon: int,
     otherwise: float,
 ) -> Floats:
@@ -264,8 +265,9 @@ def _one_feature(
         return np.full(len(now), otherwise)
     model = LogisticRegression(C=_HARDLY_ANY_PENALTY)
     weights = case_weights(past, horizon)
-    model.fit(feature.to_numpy()[:, None], past[f"y{horizon}"].astype(int), sample_weight=weights)
-    p: Floats = model.predict_proba(now.to_numpy()[:, None])[:, 1]
+    labels = past[f"y{horizon}"].to_numpy(int)
+    model.fit(past[[feature]].to_numpy(float), labels, sample_weight=weights)
+    p: Floats = model.predict_proba(now[[feature]].to_numpy(float))[:, 1]
     return p
 
 
@@ -277,6 +279,15 @@ def _judged(cases: pd.DataFrame, horizon: int, least: int) -> pd.DataFrame:
     origins = known["origin"].drop_duplicates()
     before = [labelled(cases, horizon, by=day.date())["hotspot"].nunique() for day in origins]
     return known.loc[known["origin"].isin(origins[np.array(before) >= least])]
+
+
+def _ripe(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Cases to choose a model by: told from about as many labels as there are now, if they suffice.
+
+    What a model said while it was still learning says little about what it says today.
+    """
+    ripe = _judged(cases, horizon, LEAST_CASES)
+    return ripe if enough(ripe, horizon) else labelled(cases, horizon)
 
 
 def _metrics(
@@ -428,7 +439,8 @@ def verdict(
     Parameters
     ----------
     judged : pd.DataFrame
-        Cases with a label for the horizon.
+        Cases with a label for the horizon; of `backtest` those at origins that had `LEAST_CASES`
+        labelled hotspots before them, if these are enough to judge by.
     predicted : pd.DataFrame
         From `predictions`.
     horizon : int
