@@ -6,8 +6,8 @@ year and ended before it.
 
 What may fail, and how probable that is: a hotspot under watch relapses when the forecast meets the
 programme's relapse rule at one of the year's tests; one still open is not transformed when at the
-year's end the same threshold is reached (a relapse rule of growth has none, so that cannot be
-measured then). Both are calibrated on past years (`projection`). A
+year's end the same threshold is reached; a relapse rule of growth has none, so then that cannot be
+measured. Both are calibrated on past years (`projection`). A
 hotspot whose watch is over counts as kept, and those transformed later this year are left out.
 """
 
@@ -82,7 +82,8 @@ class Outlook:
     survival, survival_long : Survival
         The censoring-aware reading after 12 and after 24 months.
     transformed_end : Projection or None
-        The latest plan's transformed share at the end of its year.
+        The latest plan's transformed share at the end of its year; None once that is over, or
+        with a relapse rule of growth, which has no threshold.
     official_end, cohort_end : Projection or None
         Both readings on 31 December of the day's year; the cohort's only where it is judged then.
     groups : tuple of GroupShares
@@ -247,20 +248,21 @@ def _relapse_end(
 def _transformed_end(
     programme: Programme, states_on: StatesOn, as_of: date, forecast: Forecast
 ) -> Projection | None:
-    """Project the latest plan's transformed share to the end of its year; None once that is over.
+    """Project the latest plan's transformed share to the end of its year.
+
+    None once that is over, and where the relapse rule has no threshold to measure an area by that
+    was never transformed.
 
     Past plans count with how they ended by now: an assessment may be written in the new year.
     """
     states = states_on(as_of)
     year = max((e.plan_year for state in states.values() for e in state.enrolments), default=None)
-    if year is None or year < as_of.year:
+    if year is None or year < as_of.year or not programme.relapse.has_threshold:
         return None
     at_the_end = replace(programme.relapse, test_months=(_DECEMBER,))
 
     def seen(day: date, plan_year: int) -> Mapping[str, float]:
         still = [s for s in states_on(day).values() if _outcome(s, plan_year) == "open"]
-        if not at_the_end.has_threshold:
-            return {state.hotspot: float("nan") for state in still}
         return _asked(forecast, still, day, at_the_end)
 
     past = []

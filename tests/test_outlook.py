@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,51 @@ def test_the_ends_of_the_year_are_drawn_on_both_sides_of_the_target(found: Outlo
         5: "on target",
     }
     assert sum(row["p"] for row in table) == pytest.approx(1, abs=2e-3)
+
+
+# -- a relapse rule of growth
+
+GROWTH = """rule = "growth"
+quarters = 2
+growth = 0.3
+z = 1.645
+test_months = [3, 6, 9, 12]
+"""
+
+
+def growing(text: str) -> str:
+    """The programme with a relapse rule of growth."""
+    start = text.index("rule = ")
+    end = text.index("\n[", start) + 1
+    return f"{text[:start]}{GROWTH}\n{text[end:]}"
+
+
+def test_without_a_threshold_the_transformed_share_is_not_projected(programme: Programme) -> None:
+    rule = RelapseRule.of_growth(quarters=2, growth=0.3, z=1.645)
+    forecast = Forecast()
+    found = outlook(replace(programme, relapse=rule), city, DAY, forecast)
+    assert found.transformed_end is None
+    assert [each.reading for each in found.projections] == ["official", "cohort"]
+    assert {asked[2] for asked in forecast.asked} == {(3, 6, 9, 12)}
+    for language in ("vi", "en"):
+        assert outlook_lines(found, texts(language))
+
+
+def test_a_store_with_a_rule_of_growth_is_measured_and_shown(demonstration_copy: Tracker) -> None:
+    tracker = demonstration_copy
+    tracker.add_programme(
+        growing(tracker.programme().source), datetime(2026, 10, 31, 9, tzinfo=UTC)
+    )
+    snapshot = tracker.snapshot(DAY)
+    watched = snapshot.hotspots[snapshot.hotspots["stage"] == "under_watch"]
+    assert watched["p6"].notna().all()
+    assert tracker.outlook(DAY).official_end is not None
+    assert all(each.margin is None for each in tracker.effect(DAY).hotspots.values())
+    codes = {each.code for name in watched.index for each in snapshot.reasons(name)}
+    assert codes & {"growth_quarter", "growth_not_begun"}
+    for name in watched.index[:2]:
+        page = tracker.report("hotspot", name, as_of=DAY, made_on=DAY, language="vi")
+        assert "năm được công nhận" in page or "quý đầu tiên" in page
 
 
 # -- on a store

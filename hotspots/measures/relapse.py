@@ -316,17 +316,19 @@ def _check(watched: pd.DataFrame, horizons: Sequence[int]) -> None:
 
 def _by_month(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a table whose index is a `pd.PeriodIndex` of months."""
-    if isinstance(table.index, pd.PeriodIndex) and table.index.freqstr == "M":
+    index = table.index
+    if isinstance(index, pd.PeriodIndex) and index.freqstr == "M":
         return table
-    try:
-        rows = [str(each) if isinstance(each, Month) else each for each in table.index]
-        index = pd.PeriodIndex(rows, freq="M")
-    except (ValueError, TypeError) as error:
+    if isinstance(index, pd.DatetimeIndex):
+        return table.set_axis(index.to_period("M"), axis=0)
+    try:  # each by itself: pandas would guess at texts and take numbers for months since 1970
+        months = [pd.Period(str(Month.of(_day_of(each))), freq="M") for each in index]
+    except ValueError as error:
         raise ValueError(
             f"{name} needs one row per month: a pd.PeriodIndex, days or texts like 2025-01, not "
-            f"{table.index[:3].to_list()}."
+            f"{index[:3].to_list()}."
         ) from error
-    return table.set_axis(index, axis=0)
+    return table.set_axis(pd.PeriodIndex(months, freq="M"), axis=0)
 
 
 def _exposure_of(known: pd.DataFrame, exposure: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -351,13 +353,17 @@ def _day_of(value: object) -> date:
         value = value.end_time
     if isinstance(value, Month):
         return value.last_day
-    if isinstance(value, str) and len(value) == len("2025-06"):
-        return Month.parse(value).last_day
-    if isinstance(value, str | date | np.datetime64):
-        return pd.Timestamp(value).date()
+    try:
+        if isinstance(value, str):
+            month = len(value) == len("2025-06")
+            return Month.parse(value).last_day if month else date.fromisoformat(value)
+        if isinstance(value, date | np.datetime64):
+            return pd.Timestamp(value).date()
+    except ValueError:
+        pass
     raise ValueError(
-        f"transformed_on is {value!r}; give a date, a month (pd.Period, Month), or a text like "
-        "2025-06 or 2025-06-30."
+        f"{value!r} is neither a day nor a month; give a date, a pd.Period or Month, or a text "
+        "like 2025-06 or 2025-06-30."
     )
 
 

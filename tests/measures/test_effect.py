@@ -319,6 +319,12 @@ def test_the_margin_is_sure_far_below_the_threshold_and_open_near_it() -> None:
     assert (safety_margin(counts, higher, as_of=DAY)["below"] >= table["below"]).all()
 
 
+def test_a_rule_without_a_threshold_has_no_margin() -> None:
+    with pytest.raises(CannotMeasure) as refused:
+        safety_margin(city(), RelapseRule.of_growth(2, 0.3, 1.645), as_of=DAY)
+    assert refused.value.reason == "no_threshold_in_rule"
+
+
 # -- where nothing was done
 
 

@@ -18,7 +18,8 @@ from hotspots.measures.levels import effective_unit, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm, forward_risk
 from hotspots.programme.months import Month
-from hotspots.programme.plan import RelapseRule
+from hotspots.programme.plan import AlarmSettings, RelapseRule
+from hotspots.text import texts
 
 QUARTERS = (3, 6, 9, 12)
 TOP_TENTH = RelapseRule(12, quantile=0.9, threshold=None, test_months=QUARTERS)
@@ -477,6 +478,269 @@ def test_alarms_start_at_the_measured_probabilities() -> None:
         "red",
         "red",
     ]
+
+
+def test_a_programme_may_set_its_own_alarms() -> None:
+    early = AlarmSettings(amber=0.1, red=0.3)
+    assert [alarm(p, early) for p in (0.09, 0.1, 0.3)] == ["none", "amber", "red"]
+
+
+# --- a rule of growth
+
+TWO_QUARTERS = RelapseRule.of_growth(quarters=2, growth=0.3, z=1.645)
+IN_2021 = date(2021, 12, 18)
+"""The transformed year is 2021, the counts of `steady` end in December 2022."""
+
+
+def test_a_ward_that_keeps_growing_relapses_and_one_that_stays_does_not() -> None:
+    counts = steady(20, 20, 20, 20)
+    counts.iloc[-3:, 0] = 40.0
+    watched = watch("w00", "w01", transformed_on=IN_2021)
+    table = forward_risk(counts, watched, TWO_QUARTERS, LAST_DAY).table
+    assert table.loc["H-w00", "p3"] > 0.7
+    assert table.loc["H-w01", "p12"] < 0.1
+    assert table.loc["H-w00", ["level", "threshold", "share"]].to_list() == pytest.approx(
+        [120.0, 78.0, 120 / 78]
+    )
+
+
+def test_the_quarters_against_the_base_are_told_to_be_checked_by_hand() -> None:
+    counts = steady(20, 20, 20, 20)
+    counts.iloc[-6:-3, 0], counts.iloc[-3:, 0] = 30.0, 40.0
+    counts.loc["2021-10":"2021-12", "w00"] = 25.0  # type: ignore[misc]
+    watched = watch("w00", transformed_on=IN_2021)
+    risk = forward_risk(counts, watched, TWO_QUARTERS, LAST_DAY, unit=2.5)
+    last, before, run, reached = risk.reasons["H-w00"][:4]
+    assert last.facts == {
+        "quarter": "2022-Q4", "index": 120.0, "base": 75.0, "ratio": 1.6, "needed_ratio": 1.3,
+        "base_first": "2021-01", "base_last": "2021-12",
+    }  # fmt: skip
+    assert (before.facts["quarter"], before.facts["ratio"]) == ("2022-Q3", 1.5)
+    # 90 + 120 against 60 + 75 points are 84 against 54 incidents: 2 (sqrt 84 - sqrt 54)
+    assert run.facts == {
+        "quarters": 2, "needed": 2, "z": pytest.approx(3.633, abs=1e-3), "z_needed": 1.645,
+        "unit": 2.5,
+    }  # fmt: skip
+    assert reached == Reason("growth_reached", {"quarter": "2022-Q4"})
+    for language in ("vi", "en"):
+        said = [texts(language).reason(each.code, each.facts) for each in risk.reasons["H-w00"]]
+        assert "2021" in said[0]
+
+
+def test_growth_that_chance_explains_is_no_relapse() -> None:
+    """Quarters of 2 against a base of 1 have doubled, but z is 2 (2 - sqrt 2) = 1.17."""
+    counts = steady(0, 20, 20)
+    counts.loc[counts.index.month.isin([3, 6, 9, 12]), "w00"] = 1.0
+    counts.loc["2022-07":, "w00"] *= 2  # type: ignore[misc]
+    watched = watch("w00", transformed_on=IN_2021)
+    risk = forward_risk(counts, watched, TWO_QUARTERS, LAST_DAY)
+    assert reason(risk, "H-w00", "growth_run").facts["quarters"] == 2
+    assert "growth_reached" not in codes(risk, "H-w00")
+    sure = RelapseRule.of_growth(2, 0.3, 1.1)
+    assert "growth_reached" in codes(forward_risk(counts, watched, sure, LAST_DAY), "H-w00")
+
+
+def test_only_quarters_that_begin_after_the_transformation_count() -> None:
+    counts = steady(20, 20, 20)
+    counts.iloc[-6:, 0] = 60.0
+    watched = watch("w00", "w00", "w00").set_axis(["2021", "May", "November"])
+    watched["transformed_on"] = [IN_2021, date(2022, 5, 2), date(2022, 11, 30)]
+    risk = forward_risk(counts, watched, TWO_QUARTERS, LAST_DAY)
+    first = [str(month) for month in risk.table["first_test"]]
+    assert first == ["2023-03", "2023-03", "2023-06"]
+    assert reason(risk, "May", "growth_quarter").facts["base_first"] == "2021-06"
+    assert reason(risk, "November", "growth_not_begun").facts["quarter"] == "2023-Q1"
+    assert np.isnan(risk.table.loc["November", "level"])
+    assert risk.table.loc["November", "p3"] < 0.001  # two quarters cannot be over by then
+
+
+def test_only_the_rules_own_test_months_count() -> None:
+    counts = steady(20, 20)
+    counts.iloc[-6:, 0] = 60.0
+    yearly = RelapseRule.of_growth(2, 0.3, 1.645, test_months=(12,))
+    watched = watch("w00", transformed_on=IN_2021)
+    table = forward_risk(counts, watched, yearly, LAST_DAY, horizons=(11, 12)).table
+    assert table.loc["H-w00", "p11"] < 0.001
+    assert table.loc["H-w00", "p12"] > 0.5
+    assert table.loc["H-w00", "first_test"] == Month(2023, 12)
+
+
+def test_without_the_transformed_year_there_is_no_probability_and_the_reason_says_so() -> None:
+    counts = unknown_before(steady(20, 20), w00=23)
+    watched = watch("w00", "w01", transformed_on=IN_2021)
+    risk = forward_risk(counts, watched, TWO_QUARTERS, LAST_DAY)
+    assert risk.table.loc["H-w00", ["p3", "p6", "p12", "se6"]].isna().all()
+    assert risk.table.loc["H-w01"].notna().all()
+    assert reason(risk, "H-w00", "base_year_unknown").facts == {
+        "base_first": "2021-01", "base_last": "2021-12", "since": "2021-02",
+    }  # fmt: skip
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 99), st.integers(1, 20), st.integers(0, 14), st.integers(1, 3))
+def test_by_a_rule_of_growth_the_future_changes_nothing(
+    seed: int, ahead: int, since: int, quarters: int
+) -> None:
+    counts = city(36, 6, seed)
+    longer = counts.reindex(
+        pd.period_range(counts.index[0], counts.index[-1] + ahead, freq="M"), fill_value=777.0
+    )
+    watched = watch(*counts.columns, transformed_on=(Month(2022, 12) + -since).last_day)
+    rule = RelapseRule.of_growth(quarters, 0.2, 1.0)
+    cut, full = (forward_risk(each, watched, rule, LAST_DAY, draws=50) for each in (counts, longer))
+    pd.testing.assert_frame_equal(cut.table, full.table, check_exact=True)
+    assert str(cut.reasons) == str(full.reasons)
+    assert (cut.table[["p3", "p6", "p12"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+
+
+def test_by_a_rule_of_growth_probabilities_come_true() -> None:
+    """600 wards with a level walk and negative-binomial noise; 12 months held back."""
+    random = np.random.default_rng(4)
+    walk = np.cumsum(random.normal(0, 0.05, (48, 600)), axis=0)
+    means = random.gamma(4, 3, 600) * np.exp(walk)
+    counts = pd.DataFrame(
+        random.poisson(random.gamma(means, 1.0)).astype(float),  # variance 2 x mean
+        pd.period_range("2020-01", periods=48, freq="M"),
+        [f"w{ward:03}" for ward in range(600)],
+    )
+    rule = RelapseRule.of_growth(2, 0.2, 1.0)
+    watched = watch(*counts.columns, transformed_on=IN_2021)
+    said = forward_risk(counts, watched, rule, LAST_DAY, draws=300).table
+    quarters = counts.groupby(counts.index.asfreq("Q-DEC")).sum()
+    base = quarters.loc["2021Q1":"2021Q4"].to_numpy()  # type: ignore[misc]
+    after = quarters.loc["2022Q1":].to_numpy()  # type: ignore[misc]
+    for horizon, tests in ((3, (4,)), (6, (4, 5)), (12, (4, 5, 6, 7))):
+        came = np.zeros(600, dtype=bool)
+        for test in tests:
+            x1, x0 = after[[test - 1, test]], base[[(test - 1) % 4, test % 4]]
+            z = 2 * (np.sqrt(x1.sum(axis=0)) - np.sqrt(x0.sum(axis=0)))
+            came |= (x1 >= 1.2 * x0).all(axis=0) & (z >= 1.0)
+        p = said[f"p{horizon}"].to_numpy()
+        for low, high in ((0.02, 0.3), (0.3, 0.7), (0.7, 0.98)):
+            some = (p >= low) & (p < high)
+            error = np.sqrt((p[some] * (1 - p[some])).sum()) / some.sum()
+            assert abs(came[some].mean() - p[some].mean()) < 3 * error + 0.03
+
+
+# --- rates
+
+
+def population(counts: pd.DataFrame, *people: float) -> pd.DataFrame:
+    return pd.DataFrame([people] * len(counts), counts.index, counts.columns)
+
+
+@pytest.mark.parametrize("rule", [TOP_TENTH, TWO_QUARTERS])
+def test_where_all_wards_are_alike_in_size_a_rate_changes_no_probability(
+    rule: RelapseRule,
+) -> None:
+    counts = unknown_before(city(), w07=8)
+    watched = watch("w10", "w18", "w07", transformed_on=date(2021, 12, 1))
+    plain = forward_risk(counts, watched, rule, LAST_DAY)
+    rates = forward_risk(
+        counts, watched, rule, LAST_DAY, exposure=population(counts, *[4000.0] * 20)
+    )
+    same = ["p3", "p6", "p12", "share", "first_test"]
+    pd.testing.assert_frame_equal(plain.table[same], rates.table[same])
+    for column in ("level", "threshold"):
+        assert (rates.table[column] * 4000).to_list() == pytest.approx(
+            plain.table[column].to_list(), nan_ok=True
+        )
+
+
+def test_a_threshold_by_rate_is_that_of_the_wards_rates() -> None:
+    counts = steady(10, 10, 20, 40)
+    people = population(counts, 1.0, 4.0, 4.0, 16.0)
+    risk = forward_risk(counts, watch("w00", "w03"), TOP_TENTH, LAST_DAY, exposure=people)
+    rates = pd.Series([120.0, 30.0, 60.0, 30.0])
+    assert risk.table["threshold"].to_list() == pytest.approx([rates.quantile(0.9)] * 2)
+    assert risk.table["level"].to_list() == [120.0, 30.0]
+    assert risk.table.loc["H-w00", "p3"] > 0.9
+    assert risk.table.loc["H-w03", "p12"] < 0.01
+
+
+def test_a_small_population_means_a_noisier_rate() -> None:
+    """Two wards as far below their threshold; one is a hundred times as large."""
+    random = np.random.default_rng(0)
+    months = pd.period_range("2020-01", periods=36, freq="M")
+    counts = pd.DataFrame(random.poisson([4, 400, 40, 40, 40], (36, 5)) * 1.0, months)
+    counts.columns = pd.Index([f"w{n}" for n in range(5)])
+    people = population(counts, 1.0, 100.0, 10.0, 10.0, 10.0)
+    watched = watch("w0", "w1").assign(threshold=0.0)
+    level = (counts / people).iloc[-12:].sum()[["w0", "w1"]].to_numpy()
+    watched["threshold"] = level * 1.3
+    table = forward_risk(counts, watched, fixed(1), LAST_DAY, exposure=people).table
+    assert table.loc["H-w0", "p12"] > 5 * table.loc["H-w1", "p12"]
+
+
+def test_where_more_people_bring_more_incidents_the_rate_has_not_risen() -> None:
+    growth = np.exp(0.02 * np.arange(36))[:, None]
+    counts = pd.DataFrame(
+        growth * [10.0, 20.0, 30.0], pd.period_range("2020-01", periods=36, freq="M"),
+        ["w00", "w01", "w02"],
+    )  # fmt: skip
+    risk = forward_risk(
+        counts, watch("w01"), fixed(12.5), LAST_DAY, exposure=counts * [1, 1, 1 / 3]
+    )
+    assert risk.table.loc["H-w01", "level"] == pytest.approx(12.0)
+    assert "trend" not in codes(risk, "H-w01")
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_an_exposure_that_cannot_divide_is_refused_with_its_ward(wrong: float) -> None:
+    counts = city()
+    people = population(counts, *[10.0] * 20)
+    people.iloc[5, 3] = wrong
+    with pytest.raises(ValueError, match="w03"):
+        forward_risk(counts, watch("w01"), TOP_TENTH, LAST_DAY, exposure=people)
+    counts.iloc[:6, 3] = np.nan  # where nothing is known none is needed
+    forward_risk(counts, watch("w01"), TOP_TENTH, LAST_DAY, exposure=people, draws=10)
+
+
+# --- how months and days may be written
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        date(2022, 6, 30),
+        pd.Timestamp("2022-06-30 10:00"),
+        pd.Period("2022-06", freq="M"),
+        Month(2022, 6),
+        "2022-06",
+        "2022-06-30",
+    ],
+)
+def test_the_month_of_the_transformation_may_be_written_in_many_ways(written: object) -> None:
+    watched = watch("w10")
+    watched["transformed_on"] = [written]
+    table = forward_risk(city(), watched, TWO_QUARTERS, LAST_DAY, draws=50).table
+    plain = watch("w10", transformed_on=date(2022, 6, 30))
+    expected = forward_risk(city(), plain, TWO_QUARTERS, LAST_DAY, draws=50).table
+    pd.testing.assert_frame_equal(table, expected)
+
+
+@pytest.mark.parametrize("written", [2022, "June", "2022-13", "06/2022"])
+def test_what_is_no_month_is_refused(written: object) -> None:
+    watched = watch("w10").assign(transformed_on=[written])
+    with pytest.raises(ValueError, match="month"):
+        forward_risk(city(), watched, TOP_TENTH, LAST_DAY)
+
+
+def test_the_months_of_the_counts_may_be_texts_days_or_months_and_the_counts_whole() -> None:
+    counts = city().astype(int)
+    expected = forward_risk(city(), watch("w10"), TOP_TENTH, LAST_DAY).table
+    ways = [
+        counts,
+        counts.set_axis(counts.index.astype(str), axis=0),
+        counts.set_axis(counts.index.to_timestamp(), axis=0),
+        counts.set_axis([Month(each.year, each.month) for each in counts.index], axis=0),
+    ]
+    for each in ways:
+        table = forward_risk(each, watch("w10"), TOP_TENTH, pd.Timestamp(LAST_DAY)).table
+        pd.testing.assert_frame_equal(table, expected)
+    for wrong in (list(range(36)), [f"m{n}" for n in range(36)]):
+        with pytest.raises(ValueError, match="counts needs one row per month"):
+            forward_risk(counts.set_axis(wrong, axis=0), watch("w10"), TOP_TENTH, LAST_DAY)
 
 
 # --- errors

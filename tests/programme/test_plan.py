@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotspots.errors import ProgrammeError
-from hotspots.programme.plan import read_programme
+from hotspots.programme.plan import AlarmSettings, RelapseRule, read_programme
 
 SHIPPED = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 GOOD = """
@@ -131,7 +131,78 @@ def test_a_threshold_may_stand_in_place_of_a_quantile() -> None:
     assert (rule.threshold, rule.quantile) == (120.5, None)
 
 
-KEYS = ["vi", "en", "months", "kinds", "1", "rule", "required"]
+GROWTH = GOOD.replace(
+    'rule = "threshold", window_months = 12, quantile = 0.9',
+    'rule = "growth", quarters = 2, growth = 0.3, z = 1.645',
+)
+
+
+def test_a_rule_of_growth_is_read() -> None:
+    rule = read_programme(GROWTH).relapse
+    assert rule == RelapseRule.of_growth(2, 0.3, 1.645, test_months=(6, 12))
+    assert (rule.window_months, rule.has_threshold) == (6, False)
+    assert (rule.quantile, rule.threshold) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("quarters = 2", "quarters = 5", "relapse.quarters:"),
+        ("quarters = 2", "quarters = 1.5", "relapse.quarters: a whole number"),
+        ("growth = 0.3, ", "", "relapse.growth:"),
+        ("growth = 0.3", "growth = -0.3", "relapse.growth:"),
+        ("z = 1.645", 'z = "5 %"', "relapse.z:"),
+        ("[12, 6]", "[12, 5]", "relapse.test_months: quarters end"),
+        ("z = 1.645", "z = 1.645, quantile = 0.9", "relapse.quantile: belongs to"),
+        ("z = 1.645", "z = 1.645, window_months = 6", "relapse.window_months: belongs to"),
+    ],
+)
+def test_each_broken_key_of_a_rule_of_growth_is_named(old: str, new: str, named: str) -> None:
+    assert named in problems(GROWTH.replace(old, new))
+
+
+def test_a_rule_as_it_was_built_before_is_one_of_a_threshold() -> None:
+    rule = RelapseRule(12, quantile=0.9, threshold=None, test_months=(3, 6, 9, 12))
+    assert rule == read_programme(SHIPPED.read_text("utf-8")).relapse
+    assert rule.has_threshold
+
+
+def test_alarms_start_as_measured_unless_the_file_says_otherwise() -> None:
+    assert read_programme(GOOD).alarms == AlarmSettings(0.3, 0.5, 3)
+    assert read_programme(SHIPPED.read_text("utf-8")).alarms == AlarmSettings()
+    own = read_programme(GOOD + "alarms = {amber = 0.2, inspection_months = 6}").alarms
+    assert own == AlarmSettings(0.2, 0.5, 6)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("alarms = {amber = 0.6}", "amber must not be above red"),
+        ("alarms = {red = 50}", "alarms.red:"),
+        ("alarms = {inspection_months = 0}", "alarms.inspection_months:"),
+        ("alarms = {orange = 0.4}", "alarms.orange: allowed are amber, red"),
+        ("alarms = 3", "alarms: a table"),
+    ],
+)
+def test_each_broken_setting_of_the_alarms_is_named(line: str, named: str) -> None:
+    assert named in problems(GOOD + line)
+
+
+KEYS = [
+    "quarters",
+    "growth",
+    "z",
+    "amber",
+    "red",
+    "inspection_months",
+    "vi",
+    "en",
+    "months",
+    "kinds",
+    "1",
+    "rule",
+    "required",
+]
 SCALARS = st.one_of(
     st.booleans(), st.integers(-5, 3000), st.floats(), st.text(st.characters(codec="ascii"))
 )
@@ -145,7 +216,7 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*tomllib.loads(GOOD), "approval"]), VALUES))
+@given(st.dictionaries(st.sampled_from([*tomllib.loads(GOOD), "approval", "alarms"]), VALUES))
 def test_any_value_in_any_place_is_read_or_named_and_never_crashes(broken: dict[str, Any]) -> None:
     try:
         read_programme(_toml(tomllib.loads(GOOD) | broken))
