@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from hotspots.editions import Editions
 from hotspots.errors import CannotMeasure, HotspotsError, NotFound
@@ -162,7 +163,8 @@ class RelapseWatch:
                 measurable, missing = _measurable(group, counts)
                 problems |= missing
                 if len(measurable):
-                    risk = self._calibrated(measurable, counts, states, as_of, known_on)
+                    with threadpool_limits(limits=1):  # many small fits: threads only wait
+                        risk = self._calibrated(measurable, counts, states, as_of, known_on)
                     problems |= _without_base(risk)
                     found[str(name)] = risk
             except (CannotMeasure, NotFound) as error:
@@ -205,7 +207,6 @@ class RelapseWatch:
             recorded=self._on_record(states, as_of).get(counts.edition),
             watch_months=self._programme.watch_months,
             past=past,
-            tested=self.tested(past, counts.edition, as_of, known_on),
             unit=counts.unit,
         )
 
@@ -271,11 +272,12 @@ class RelapseWatch:
 
         def work() -> dict[Source, Backtest]:
             tables = {"recorded": past.recorded, "emulated": past.emulated}
-            return {
-                each: backtest(tables[each])
-                for each in sources
-                if each in wanted or len(tables[each])
-            }
+            with threadpool_limits(limits=1):
+                return {
+                    each: backtest(tables[each])
+                    for each in sources
+                    if each in wanted or len(tables[each])
+                }
 
         return self._sources.keep(key, work)  # type: ignore[no-any-return]
 

@@ -17,7 +17,7 @@ Before the first label the base rate is one half, and level and points are worth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -210,7 +210,9 @@ def points(cases: pd.DataFrame) -> pd.Series[float]:
     return total
 
 
-def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def predictions(
+    cases: pd.DataFrame, horizon: int, models: Collection[str] = MODELS
+) -> pd.DataFrame:
     """Return what each model would have said of each case on the day of its origin.
 
     Parameters
@@ -227,7 +229,7 @@ def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
     """
     scored = cases.assign(log_share=_log_share(cases), points=points(cases))
     told = [
-        _told(labelled(scored, horizon, by=group["origin"].iloc[0].date()), group, horizon)
+        _told(labelled(scored, horizon, by=group["origin"].iloc[0].date()), group, horizon, models)
         for _, group in scored.groupby("origin", sort=True)
     ]
     if not told:
@@ -235,18 +237,28 @@ def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return pd.concat(told).loc[cases.index]
 
 
-def _told(past: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def _told(
+    past: pd.DataFrame, now: pd.DataFrame, horizon: int, models: Collection[str]
+) -> pd.DataFrame:
     labels = past[f"y{horizon}"]
     base = float((labels.sum() + 1) / (len(labels) + 2))
-    table = pd.DataFrame({"base": base}, index=now.index)
-    for model, feature in (("level", "log_share"), ("points", "points")):
-        table[model] = _one_feature(feature, past, now, horizon, base)
-    table["simulation"] = now[f"p{horizon}"]
-    table["recalibrated"] = recalibration(past, horizon).apply(now[f"p{horizon}"])
-    table["fitted"] = table["recalibrated"]
+    simulated = now[f"p{horizon}"]
+    ask: dict[str, Callable[[], object]] = {
+        "base": lambda: base,
+        "level": lambda: _one_feature("log_share", past, now, horizon, base),
+        "points": lambda: _one_feature("points", past, now, horizon, base),
+        "simulation": lambda: simulated,
+        "recalibrated": lambda: recalibration(past, horizon).apply(simulated),
+        "fitted": lambda: _fitted(past, now, horizon),
+    }
+    return pd.DataFrame({model: ask[model]() for model in models}, index=now.index)
+
+
+def _fitted(past: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.Series[float]:
+    """Ask the fitted model; the recalibrated simulation as long as there are too few labels."""
     if enough(past, horizon, LEAST_FITTED):
-        table["fitted"] = RelapseModel().fit(past, horizon).probability(now)
-    return table
+        return RelapseModel().fit(past, horizon).probability(now)
+    return recalibration(past, horizon).apply(now[f"p{horizon}"])
 
 
 def _log_share(cases: pd.DataFrame) -> pd.Series[float]:
@@ -472,6 +484,27 @@ def verdict(
     if low > 0:
         return Verdict(horizon, model, True, Reason("beats_base_rate", said))
     return Verdict(horizon, model, False, Reason("no_better_than_base_rate", said))
+
+
+def verdict_on(
+    cases: pd.DataFrame, horizon: int, *, resamples: int = 500, seed: int = 0
+) -> Verdict:
+    """Return the verdict of `backtest` on one horizon, without asking the other models.
+
+    Parameters
+    ----------
+    cases : pd.DataFrame
+        From `relapse_cases.cases`.
+    horizon : int
+        Months ahead.
+    resamples, seed : int
+        Of the bootstrap over hotspots.
+    """
+    judged = _ripe(cases, horizon)
+    if not enough(judged, horizon):
+        return verdict(judged, pd.DataFrame(), horizon, resamples, seed)
+    predicted = predictions(cases, horizon, ("recalibrated", "fitted"))
+    return verdict(judged, predicted, horizon, resamples, seed)
 
 
 def _curves(

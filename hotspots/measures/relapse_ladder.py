@@ -38,7 +38,7 @@ import pandas as pd
 from hotspots.measures.levels import SEASON_MONTHS, common_span, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
-from hotspots.measures.relapse_backtest import ALARM_HORIZON, Backtest, backtest, points
+from hotspots.measures.relapse_backtest import ALARM_HORIZON, points, verdict_on
 from hotspots.measures.relapse_cases import HORIZONS, cases, emulate, features, labelled
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
@@ -188,7 +188,6 @@ def calibrated_risk(
     recorded: pd.DataFrame | None = None,
     watch_months: int | None = None,
     past: Past | None = None,
-    tested: Mapping[Source, Backtest] | None = None,
     horizons: Sequence[int] = HORIZONS,
     draws: int = 2000,
     seed: int = 0,
@@ -212,8 +211,6 @@ def calibrated_risk(
         Of the programme, for the emulated past.
     past : Past, optional
         From `labelled_past` with the same arguments, if it is there already.
-    tested : Mapping[str, Backtest], optional
-        Backtest of `past.recorded` and `past.emulated`, by source, if there already.
     horizons : sequence of int
         Months ahead.
     draws, seed, unit
@@ -253,19 +250,17 @@ def calibrated_risk(
     known = known_months(index, as_of)
     earlier = pd.DataFrame(columns=["area", "relapsed_on"]) if recorded is None else recorded
     now = features(known, watched, earlier, simulated.table, as_of, unit=unit)
-    return _climb(now, simulated, past, tested or {}, len(common_span(known)), horizons)
+    return _climb(now, simulated, past, len(common_span(known)), horizons)
 
 
 def _climb(
     now: pd.DataFrame,
     simulated: Risk,
     past: Past,
-    tested: Mapping[Source, Backtest],
     months: int,
     horizons: Sequence[int],
 ) -> CalibratedRisk:
-    steps = {each: _step(now, past, _tested(past, tested, each, horizons), months, each)
-             for each in horizons}  # fmt: skip
+    steps = {each: _step(now, past, months, each) for each in horizons}
     first = ALARM_HORIZON if ALARM_HORIZON in steps else horizons[0]
     return CalibratedRisk(
         _table(now, simulated.table, steps),
@@ -291,21 +286,13 @@ class _Step:
     verdict: Reason
 
 
-def _tested(
-    past: Past, tested: Mapping[Source, Backtest], horizon: int, horizons: Sequence[int]
-) -> Backtest:
-    source = past.source(horizon)
-    if source in tested:
-        return tested[source]
-    return backtest(past.cases(horizon), horizons=(horizon,))
-
-
-def _step(now: pd.DataFrame, past: Past, tested: Backtest, months: int, horizon: int) -> _Step:
-    verdict, labels = tested.verdicts[horizon], past.cases(horizon)
+def _step(now: pd.DataFrame, past: Past, months: int, horizon: int) -> _Step:
     if months < SEASON_MONTHS:
         nothing = pd.Series(np.nan, now.index)
         needed = Reason("rung_needs_months", {"months": months, "needed": SEASON_MONTHS})
         return _Step(0, nothing, None, False, needed)
+    labels = past.cases(horizon)
+    verdict = verdict_on(labels, horizon)
     shown, why = verdict.shown, verdict.reason
     if verdict.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
         model = RelapseModel().fit(labels, horizon)
