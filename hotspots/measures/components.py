@@ -22,12 +22,14 @@ relapse         1 = relapsed, 0 = not; a probability of    the share
                 relapse will do
 ==============  =========================================  ======================================
 
-Reason codes and their facts. Of a ward: ``component_<name>`` (value, points, and what it is made
-of). Why something is missing: ``missing_population``, ``missing_neighbours``,
-``missing_patterns``, ``missing_carried_over``, ``missing_relapse``, ``missing_incidents`` (nothing
-was given), ``ward_without_population``, ``ward_without_neighbours``, ``ward_without_pattern``,
-``ward_without_relapse``, ``ward_without_incidents``, ``years_too_few`` (years, needed) and
-``trend_too_short`` (months, needed).
+Reason codes and their facts. Of a ward, ``component_<name>``: value, points and what the number is
+made of (incidents and population of the rate, in_top and years of persistence, last12 and before12
+of the trend, incidents of severity, pattern). Why something is missing: ``missing_population``,
+``missing_neighbours``, ``missing_patterns``, ``missing_carried_over``, ``missing_relapse``,
+``missing_incidents`` (nothing was given), ``ward_without_population``,
+``ward_without_neighbours``, ``ward_without_pattern``, ``ward_without_relapse``,
+``ward_without_incidents`` (months), ``years_too_few`` (years, needed) and ``trend_too_short``
+(months, needed).
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from math import sqrt
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -132,6 +134,8 @@ class Components:
         Components that no ward has, and why.
     gaps : mapping of (str, str) to Reason
         (component, ward): why this ward lacks what others have.
+    details : mapping of str to pd.DataFrame
+        By component, wards x what its number is made of (the further facts of its reason).
     """
 
     ranked: pd.DataFrame
@@ -139,6 +143,7 @@ class Components:
     points: pd.DataFrame
     missing: Mapping[str, Reason] = field(default_factory=dict)
     gaps: Mapping[tuple[str, str], Reason] = field(default_factory=dict)
+    details: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def reasons(self, ward: str) -> tuple[Reason, ...]:
         """Return one reason for each component of a ward, in the order of `COMPONENTS`."""
@@ -150,7 +155,11 @@ class Components:
         if (name, ward) in self.gaps:
             return self.gaps[name, ward]
         value, points = (table.loc[ward].to_dict()[name] for table in (self.raw, self.points))
-        return Reason(f"component_{name}", {"value": float(value), "points": float(points)})
+        facts = {"value": float(value), "points": float(points)}
+        made_of = self.details[name].loc[ward].to_dict() if name in self.details else {}
+        return Reason(
+            f"component_{name}", facts | {str(key): each for key, each in made_of.items()}
+        )
 
 
 def components(
@@ -199,6 +208,7 @@ def components(
         pd.DataFrame({name: each.points for name, each in found.items()}, index=ranked.index),
         {name: each.missing for name, each in found.items() if each.missing},
         {(name, ward): why for name, each in found.items() for ward, why in each.gaps.items()},
+        {name: pd.DataFrame(each.made_of) for name, each in found.items() if each.made_of},
     )
 
 
@@ -339,6 +349,7 @@ class _Found:
     points: pd.Series[float]
     missing: Reason | None = None
     gaps: Mapping[str, Reason] = field(default_factory=dict)
+    made_of: Mapping[str, pd.Series[Any]] = field(default_factory=dict)
 
 
 def _is_weight(value: object) -> bool:
@@ -384,7 +395,8 @@ def _rate(view: _View) -> _Found:
     rate = empirical_bayes_rate(yearly[both], residents[both]) * PER_RESIDENTS
     raw = rate.reindex(view.wards)
     gaps = _gaps(raw, Reason("ward_without_population", {}))
-    return _Found(raw, _against_highest(raw), gaps=gaps)
+    made_of = {"incidents": yearly, "population": residents}
+    return _Found(raw, _against_highest(raw), gaps=gaps, made_of=made_of)
 
 
 def _persistence(view: _View) -> _Found:
@@ -401,7 +413,9 @@ def _persistence(view: _View) -> _Found:
         str(ward): Reason("years_too_few", {"years": int(n), "needed": LEAST_YEARS})
         for ward, n in counted[counted < LEAST_YEARS].items()
     }
-    return _Found(raw, raw * 100, gaps=gaps)
+    in_top_of = in_top.sum(axis=1).astype(float)
+    made_of = {"in_top": in_top_of, "years": counted.astype(float)}
+    return _Found(raw, raw * 100, gaps=gaps, made_of=made_of)
 
 
 def _trend(view: _View) -> _Found:
@@ -420,7 +434,7 @@ def _trend(view: _View) -> _Found:
     }
     # the difference of two counts of equal mean has variance 2 on this scale
     points = pd.Series(norm.cdf(raw / sqrt(2)) * 100, index=view.wards)
-    return _Found(raw, points, gaps=gaps)
+    return _Found(raw, points, gaps=gaps, made_of={"last12": last, "before12": before})
 
 
 def _severity(view: _View) -> _Found:
@@ -434,7 +448,7 @@ def _severity(view: _View) -> _Found:
     raw = (index + BORROWED_INCIDENTS * mean) / (incidents + BORROWED_INCIDENTS)
     raw = raw.where(incidents > 0)
     gaps = _gaps(raw, Reason("ward_without_incidents", {"months": LONG_MONTHS}))
-    return _Found(raw, _against_highest(raw), gaps=gaps)
+    return _Found(raw, _against_highest(raw), gaps=gaps, made_of={"incidents": incidents})
 
 
 def _neighbours(view: _View) -> _Found:
@@ -458,7 +472,9 @@ def _pattern(view: _View) -> _Found:
         {ward: _points_of(patterns[str(ward)]) for ward in view.wards if str(ward) in patterns},
         dtype=float,
     ).reindex(view.wards)
-    return _Found(raw, raw, gaps=_gaps(raw, Reason("ward_without_pattern", {})))
+    gaps = _gaps(raw, Reason("ward_without_pattern", {}))
+    named = pd.Series(dict(patterns), dtype=object).reindex(view.wards)
+    return _Found(raw, raw, gaps=gaps, made_of={"pattern": named})
 
 
 def _carried_over(view: _View) -> _Found:

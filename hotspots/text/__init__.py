@@ -19,7 +19,7 @@ from typing import Any
 LANGUAGES = ("vi", "en")
 _SHARES = frozenset({"share", "margin"})
 _RATIOS = frozenset({"ratio", "factor", "times_median"})
-_MONTHS = frozenset({"until", "last", "expected"})
+_MONTHS = frozenset({"until", "last", "expected", "first_seen"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _GROUP_OF = {

@@ -26,6 +26,7 @@ from hotspots.measures.choosing import (
     smallest_conflict,
 )
 from hotspots.programme.selection_rules import Constraints, Exclusion, Quota
+from hotspots.text import LANGUAGES, texts
 
 WARDS = list("abcdef")
 FACTS = WardFacts(
@@ -113,6 +114,8 @@ def test_the_answer_is_that_of_trying_every_list(score: list[int], wanted: Const
         assert set(choice.wards) <= choice.reasons.keys()
     else:
         assert choice.clash
+    reasons = [*choice.clash, *(why for each in choice.reasons.values() for why in each)]
+    assert all(texts(each).reason(w.code, w.facts) for w in reasons for each in LANGUAGES)
 
 
 @settings(deadline=None, max_examples=60)

@@ -23,6 +23,7 @@ from hotspots.measures.components import (
     weighted_ranking,
 )
 from hotspots.measures.selection import rank_wards
+from hotspots.text import LANGUAGES, texts
 
 LAST_DAY = date(2022, 12, 31)
 
@@ -195,6 +196,31 @@ def test_points_are_from_0_to_100_and_every_gap_has_its_reason(
             for name, reason in zip(COMPONENTS, told, strict=True):
                 known = not np.isnan(found.points.at[ward, name])
                 assert known == reason.code.startswith("component_"), (name, ward)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_component_and_every_gap_can_be_said(language: str) -> None:
+    say = texts(language)
+    lonely = Inputs(population={}, neighbours={}, patterns={"w00": "new"}, relapse={"w00": 1})
+    silent = steady(0, 0, 3)
+    for counts, inputs in ((city(), EVERYTHING), (city(), lonely), (city(8), Inputs())):
+        day = counts.index[-1].end_time.date()
+        found = components(counts, as_of=day, inputs=inputs)
+        said = [
+            say.reason(why.code, why.facts) for w in found.raw.index for why in found.reasons(w)
+        ]
+        assert all(said)
+    found = components(silent, as_of=LAST_DAY, inputs=Inputs(incidents=silent))
+    assert found.gaps["severity", "w00"].code == "ward_without_incidents"
+    assert all(say.reason(why.code, why.facts) for why in found.reasons("w00"))
+    assert all(say.has(f"component.{name}") for name in COMPONENTS)
+
+
+def test_the_reason_of_a_trend_names_both_years() -> None:
+    counts = steady(1, 3)
+    counts.iloc[-12:, 0] = 3.0
+    trend = components(counts, as_of=LAST_DAY).reasons("w00")[COMPONENTS.index("trend")]
+    assert (trend.facts["last12"], trend.facts["before12"]) == (36.0, 12.0)
 
 
 @settings(deadline=None, max_examples=8)

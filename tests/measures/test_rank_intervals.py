@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hotspots.measures.components import components, weighted_ranking
 from hotspots.measures.rank_intervals import rank_intervals, rank_reason, score_deviation
 from hotspots.measures.selection import rank_wards
+from hotspots.text import texts
 
 LAST_DAY = date(2022, 12, 31)
 
@@ -66,6 +67,8 @@ def test_two_alike_wards_at_the_line_cannot_be_told_apart() -> None:
     assert found["p_top"].iloc[1] == pytest.approx(0.5, abs=0.06)
     codes = [rank_reason(found, ward, 2).code for ward in found.index]
     assert codes == ["rank_in_top", "rank_cannot_tell", "rank_cannot_tell", "rank_outside_top"]
+    said = texts("vi").reason("rank_cannot_tell", rank_reason(found, "w0001", 2).facts)
+    assert said.startswith("Hạng 2 (2 đến 3)")
     assert rank_reason(found, "w0001", 2).facts["low"] == 2
     assert rank_reason(found, "w0001", 2).facts["high"] == 3
 
