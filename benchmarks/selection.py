@@ -5,6 +5,10 @@ thinned to the counts of small wards. A ranking is made at every month that leav
 and after it; neighbouring ones repeat each other, and with 37 months the longest history is 25.
 Made-up: cities of 150 wards with a gamma spread of levels that walk at random, seven years.
 
+Rank intervals of 90 % are held against the rank of the true level of made-up cities, and the
+probability of the first tenth against whether the ward belongs there (Brier score, beside that of
+taking the first tenth of the ranking for certain).
+
 Hit rate of the highest tenth and fifth in percent; "lead" is that of the smoothed level over last
 year's count and over the better of the two plain counts. The standard error is over panels.
 
@@ -17,12 +21,14 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hotspots.measures.choosing import WardFacts, choose
+from hotspots.measures.components import components
 from hotspots.measures.levels import effective_unit
 from hotspots.measures.rank_intervals import rank_intervals
 from hotspots.measures.selection_backtest import backtest
@@ -39,6 +45,7 @@ def main() -> int:
     """Print one line for each panel and share."""
     options = _options()
     _speed(np.random.default_rng(options.seed))
+    _coverage(options.times * 2, np.random.default_rng(options.seed))
     print(f"{'hit rate, %':<34}   K " + "".join(f"{name:>16}" for name in METHODS) + "   lead")
     path = options.data / FILE
     there = path.exists()
@@ -131,6 +138,40 @@ def _hit_rates(panel: Panel, share: float, every: int) -> "pd.Series[float]":
     count = max(1, round(counts.shape[1] * share))
     day = counts.index[-1].end_time.date()
     return backtest(counts, as_of=day, count=count, unit=unit, every=every).mean["hit_rate"]
+
+
+def _coverage(times: int, random: np.random.Generator) -> None:
+    wards, top = 168, 17
+    for yearly in (1, 3, 12, 60):
+        for drift in (0.0, 0.02, 0.05):
+            rows = [_held(yearly / 12, drift, wards, top, random) for _ in range(times)]
+            held, width, unsure, brier, certain = np.mean(rows, axis=0)
+            print(
+                f"rank intervals, {yearly} a year, drift {drift:g}: hold {held:.1%}, {width:.0f} "
+                f"ranks wide, {unsure:.0f} wards not to be told; Brier {brier:.4f} ({certain:.4f})",
+                flush=True,
+            )
+
+
+def _held(
+    mean: float, drift: float, wards: int, top: int, random: np.random.Generator
+) -> tuple[float, ...]:
+    walk = np.cumsum(random.normal(0, drift, (48, wards)), axis=0)
+    level = random.gamma(1, mean, wards) * np.exp(walk)
+    months = pd.period_range("2020-01", periods=48, freq="M")
+    codes = [f"{n:03}" for n in range(wards)]
+    counts = pd.DataFrame(random.poisson(level).astype(float), months, codes)
+    ranked = components(counts, as_of=date(2023, 12, 31)).ranked
+    found = rank_intervals(ranked, top=top).reindex(codes)
+    true = (-pd.Series(level[-1], codes)).rank()
+    belongs = (true <= top).astype(float)
+    return (
+        float(true.between(found["rank_low"], found["rank_high"]).mean()),
+        float((found["rank_high"] - found["rank_low"] + 1).mean()),
+        float(found["cannot_tell"].sum()),
+        float(((found["p_top"] - belongs) ** 2).mean()),
+        float((((found["rank"] <= top) - belongs) ** 2).mean()),
+    )
 
 
 def _speed(random: np.random.Generator) -> None:

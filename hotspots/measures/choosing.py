@@ -273,7 +273,7 @@ class _Problem:
             return None if chosen is None else []
         total = float(self._gain[chosen > 0].sum())
         rows = self._rows(self._rules)
-        as_good = LinearConstraint(self._gain[None, :] / _STEPS, (total - 0.5) / _STEPS, np.inf)
+        as_good = LinearConstraint(self._gain[None, :], total - 0.5, np.inf)
         finer = self._run(self._behind, [*rows, as_good])
         better = finer is not None and self._gain[finer > 0].sum() >= total
         return [int(n) for n in np.flatnonzero(finer if better else chosen)]
