@@ -36,7 +36,7 @@ clash_capacity          unit, most
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -157,7 +157,9 @@ class Rule:
     high: float
 
 
-def smallest_conflict(rules: Sequence[Rule], can_hold: Any) -> tuple[Rule, ...]:
+def smallest_conflict(
+    rules: Sequence[Rule], can_hold: Callable[[Sequence[Rule]], bool]
+) -> tuple[Rule, ...]:
     """Return rules that cannot hold together while any of them left out lets the rest hold.
 
     QuickXplain: halves are tried first, so some k log(n / k) trials for k of n rules.
