@@ -33,7 +33,9 @@ _SHARES = frozenset(
 )
 _DAYS = frozenset({"inspected", "since_day"})
 _RATIOS = frozenset({"ratio", "factor", "times_median", "needed_ratio", "z", "z_needed", "odds"})
-_MONTHS = frozenset({"until", "last", "expected", "since", "month", "base_first", "base_last"})
+_MONTHS = frozenset(
+    {"until", "last", "expected", "since", "month", "base_first", "base_last", "first_seen"}
+)
 _PERIODS = frozenset({"quarter"})
 _EDITIONS = frozenset({"edition", "editions", "earlier", "later"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -1,0 +1,520 @@
+"""What speaks for a ward beside its smoothed level, each from 0 to 100, and the planner's weights.
+
+The smoothed level (`selection.rank_wards`) leads. The other components are shown beside it and
+enter the score only by a planner's own weights; with the default weights the ranking is that of
+`rank_wards`. What there are no data for is missing (NaN) and says why; it is never 0.
+
+==============  =========================================  ======================================
+component       raw number                                 from 0 to 100
+==============  =========================================  ======================================
+smoothed_level  index per year                             share of the highest ward's
+rate            incidents a year per 100,000 residents,    share of the highest ward's
+                smoothed (`empirical_bayes_rate`)
+persistence     share of past years in the top fifth       the share
+trend           z = 2 (sqrt x1 - sqrt x0), last 12 months  normal probability of z / sqrt 2:
+                against the 12 before                      50 = no change
+severity        index per incident over 36 months, as if   share of the highest ward's
+                ten of the city's mean were added
+neighbours      mean smoothed level of the neighbours      share of the highest of these means
+pattern         points of its class (`PATTERN_POINTS`)     the points
+carried_over    1 = not transformed last year, else 0      0 or 100
+relapse         1 = relapsed, 0 = not; a probability of    the share
+                relapse will do
+==============  =========================================  ======================================
+
+Reason codes and their facts. Of a ward, ``component_<name>``: value, points and what the number is
+made of (incidents and population of the rate, in_top and years of persistence, last12 and before12
+of the trend, incidents of severity, pattern). Why something is missing: ``missing_population``,
+``missing_neighbours``, ``missing_patterns``, ``missing_carried_over``, ``missing_relapse``,
+``missing_incidents`` (nothing was given), ``ward_without_population``,
+``ward_without_neighbours``, ``ward_without_pattern``, ``ward_without_relapse``,
+``ward_without_incidents`` (months), ``years_too_few`` (years, needed) and ``trend_too_short``
+(months, needed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from math import sqrt
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from hotspots.errors import HotspotsError
+from hotspots.measures.levels import known_months
+from hotspots.measures.rank_intervals import score_deviation
+from hotspots.measures.reasons import Reason
+from hotspots.measures.selection import LONG_MONTHS, rank_wards
+
+COMPONENTS: Final = (
+    "smoothed_level",
+    "rate",
+    "persistence",
+    "trend",
+    "severity",
+    "neighbours",
+    "pattern",
+    "carried_over",
+    "relapse",
+)
+
+DEFAULT_WEIGHTS: Final[Mapping[str, float]] = {
+    name: 1.0 if name == "smoothed_level" else 0.0 for name in COMPONENTS
+}
+"""The smoothed level alone: on real panels no other component found more wards."""
+
+TOP_SHARE: Final = 0.2
+"""A ward is in the top fifth when no more than this share of the wards stands before it."""
+
+LEAST_YEARS: Final = 2
+PER_RESIDENTS: Final = 100_000
+BORROWED_INCIDENTS: Final = 10
+"""One grave incident in a quiet ward says little: so many of the city's mean are added to it."""
+
+PATTERN_POINTS: Final[Mapping[str, float]] = {
+    "persistent": 100,
+    "intensifying": 100,
+    "consecutive": 80,
+    "emerging": 60,
+    "new": 60,
+    "oscillating": 60,
+    "diminishing": 50,
+    "intermittent": 40,
+    "sporadic": 40,
+    "former": 20,
+    "historical": 20,
+    "none": 0,
+}
+"""Points of a time class of `geo.patterns`; every cold class has 0."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is known of the wards beside their index; None = not known at all.
+
+    Attributes
+    ----------
+    incidents : pd.DataFrame or None
+        Months x wards like the index, but in incidents. Without it the index stands in for them.
+    population : mapping of str to float, or None
+        Residents by ward.
+    neighbours : mapping of str to collection of str, or None
+        Who touches whom; a ward without neighbours has none or is not in it.
+    patterns : mapping of str to str, or None
+        Time class by ward: a key of `PATTERN_POINTS`, also with "hot" or "cold" before or behind.
+    not_transformed : collection of str, or None
+        Wards of last year's plan that were not transformed.
+    relapse : mapping of str to float, or None
+        1 for a ward that has relapsed, 0 for one that has not, or a probability.
+    """
+
+    incidents: pd.DataFrame | None = None
+    population: Mapping[str, float] | None = None
+    neighbours: Mapping[str, Collection[str]] | None = None
+    patterns: Mapping[str, str] | None = None
+    not_transformed: Collection[str] | None = None
+    relapse: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Components:
+    """Every component of every ward that has a rank.
+
+    Attributes
+    ----------
+    ranked : pd.DataFrame
+        From `selection.rank_wards`, with `score_deviation` (see `rank_intervals`).
+    raw, points : pd.DataFrame
+        Wards (in order of `ranked`) x `COMPONENTS`: the number, and 0 to 100; NaN = missing.
+    missing : mapping of str to Reason
+        Components that no ward has, and why.
+    gaps : mapping of (str, str) to Reason
+        (component, ward): why this ward lacks what others have.
+    details : mapping of str to pd.DataFrame
+        By component, wards x what its number is made of (the further facts of its reason).
+    """
+
+    ranked: pd.DataFrame
+    raw: pd.DataFrame
+    points: pd.DataFrame
+    missing: Mapping[str, Reason] = field(default_factory=dict)
+    gaps: Mapping[tuple[str, str], Reason] = field(default_factory=dict)
+    details: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def reasons(self, ward: str) -> tuple[Reason, ...]:
+        """Return one reason for each component of a ward, in the order of `COMPONENTS`."""
+        return tuple(self._reason(name, ward) for name in COMPONENTS)
+
+    def _reason(self, name: str, ward: str) -> Reason:
+        if name in self.missing:
+            return self.missing[name]
+        if (name, ward) in self.gaps:
+            return self.gaps[name, ward]
+        value, points = (table.loc[ward].to_dict()[name] for table in (self.raw, self.points))
+        facts = {"value": float(value), "points": float(points)}
+        made_of = self.details[name].loc[ward].to_dict() if name in self.details else {}
+        return Reason(
+            f"component_{name}", facts | {str(key): each for key, each in made_of.items()}
+        )
+
+
+def components(
+    counts: pd.DataFrame, *, as_of: date, unit: float = 1.0, inputs: Inputs | None = None
+) -> Components:
+    """Return all components of all wards that can be ranked.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame
+        Months x wards, the index (see `levels`), NaN = unknown; nothing after `as_of` is used.
+    as_of : date
+        The day of the choice.
+    unit : float
+        Index of one incident for the noise (`levels.effective_unit`).
+    inputs : Inputs, optional
+        What else is known, as of that day; what is not given is missing in the answer.
+
+    Raises
+    ------
+    CannotMeasure
+        `history_too_short` or `counts_too_old`, see `levels.known_months`.
+    ValueError
+        If a pattern is none of `PATTERN_POINTS`, or a relapse is not from 0 to 1.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2024-01", periods=24, freq="M")
+    >>> counts = pd.DataFrame({"26734": [2] * 24, "26737": [7, 9] * 12}, index=months)
+    >>> found = components(counts, as_of=date(2025, 12, 31))
+    >>> found.points[["smoothed_level", "persistence", "rate"]].round(0)
+           smoothed_level  persistence  rate
+    26737           100.0        100.0   NaN
+    26734            25.0          0.0   NaN
+    >>> found.missing["rate"].code
+    'missing_population'
+    """
+    known = known_months(counts, as_of)
+    ranked = rank_wards(counts, as_of=as_of, unit=unit)
+    ranked = ranked.assign(score_deviation=score_deviation(counts, as_of=as_of, unit=unit))
+    view = _View(known, ranked, _incidents(known, unit, inputs), inputs or Inputs())
+    found = {name: measure(view) for name, measure in _MEASURES.items()}
+    return Components(
+        ranked,
+        pd.DataFrame({name: each.raw for name, each in found.items()}, index=ranked.index),
+        pd.DataFrame({name: each.points for name, each in found.items()}, index=ranked.index),
+        {name: each.missing for name, each in found.items() if each.missing},
+        {(name, ward): why for name, each in found.items() for ward, why in each.gaps.items()},
+        {name: pd.DataFrame(each.made_of) for name, each in found.items() if each.made_of},
+    )
+
+
+def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return a weight for every component, those not named being 0.
+
+    Raises
+    ------
+    HotspotsError
+        `weights_invalid` (components): unknown, negative, not a number, or all of them 0.
+
+    Examples
+    --------
+    >>> checked_weights({"smoothed_level": 1, "trend": 0.2})["trend"]
+    0.2
+    """
+    wrong = [
+        name for name, value in weights.items() if name not in COMPONENTS or not _is_weight(value)
+    ]
+    if wrong or not any(weights.values()):
+        listed = ", ".join(sorted(map(str, wrong))) or ", ".join(COMPONENTS)
+        raise HotspotsError(
+            "weights_invalid",
+            f"These weights cannot be used: {listed}. A weight is a number of 0 or more for one of "
+            f"{', '.join(COMPONENTS)}, and at least one is above 0. Correct the weights.",
+            components=listed,
+        )
+    return {name: float(weights.get(name, 0.0)) for name in COMPONENTS}
+
+
+def weighted_ranking(found: Components, weights: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Return the wards in order of their weighted score, highest first.
+
+    The score is the weighted mean of the points of the components that the ward has: one that is
+    missing neither helps nor harms it. With the default weights the order is that of `rank_wards`.
+
+    Parameters
+    ----------
+    found : Components
+    weights : mapping of str to float, optional
+        By component, 0 or more; `DEFAULT_WEIGHTS` if not given.
+
+    Returns
+    -------
+    pd.DataFrame
+        Index ward code, in order of rank, and the columns `rank` (1 to n; equal scores by the
+        smoothed level, then by code), `score` (0 to 100), `score_deviation` (its standard
+        deviation, that of the smoothed level only), `level_rank` (rank by the smoothed level) and
+        the points of every component under its name.
+
+    Raises
+    ------
+    HotspotsError
+        `weights_invalid`, see `checked_weights`.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2024-01", periods=24, freq="M")
+    >>> counts = pd.DataFrame({"26734": [2] * 24, "26737": [7, 9] * 12}, index=months)
+    >>> found = components(
+    ...     counts, as_of=date(2025, 12, 31), inputs=Inputs(not_transformed=["26734"])
+    ... )
+    >>> both = {"smoothed_level": 1, "carried_over": 1}
+    >>> weighted_ranking(found, both)["score"].round(1).to_dict()
+    {'26734': 62.7, '26737': 50.0}
+    """
+    weight = pd.Series(checked_weights(DEFAULT_WEIGHTS if weights is None else weights))
+    total = found.points.notna().astype(float) @ weight
+    shares = found.points.fillna(0.0) @ weight / total.where(total > 0)
+    highest = max(float(found.ranked["score"].max()), np.finfo(float).tiny)
+    by_level = weight["smoothed_level"] / total.where(total > 0)
+    table = pd.DataFrame(
+        {
+            "score": shares.fillna(0.0).round(9),  # sums differ in their last digits by order
+            "score_deviation": (by_level * found.ranked["score_deviation"] / highest * 100).fillna(
+                0.0
+            ),
+            "level_rank": found.ranked["rank"],
+        }
+    ).join(found.points)
+    if weight[weight > 0].index.tolist() != ["smoothed_level"]:
+        table = table.sort_values(["score", "level_rank"], ascending=[False, True])
+    table.insert(0, "rank", np.arange(1, len(table) + 1))
+    return table
+
+
+def empirical_bayes_rate(
+    events: pd.Series[float], population: pd.Series[float]
+) -> pd.Series[float]:
+    """Return the rate of every area shrunk towards the rate of all together.
+
+    Global empirical Bayes of Marshall (1991), Applied Statistics 40, 283-294: with m the overall
+    rate and s^2 = sum(n (r - m)^2) / sum(n) - m / mean(n), at least 0, the area keeps the share
+    s^2 / (s^2 + m / n) of what its own rate r differs from m.
+
+    Parameters
+    ----------
+    events, population : pd.Series
+        By area: events, and residents (above 0) in the same order.
+
+    Returns
+    -------
+    pd.Series
+        Events per resident, same index.
+
+    Examples
+    --------
+    Two equal areas: m = .002, s^2 = .000001 - .002 / 1000 < 0, so nothing speaks for a difference.
+
+    >>> empirical_bayes_rate(pd.Series([1.0, 3.0]), pd.Series([1000.0, 1000.0])).tolist()
+    [0.002, 0.002]
+    """
+    overall = float(events.sum() / population.sum())
+    rate = events / population
+    spread = float((population * (rate - overall) ** 2).sum() / population.sum())
+    variance = max(spread - overall / float(population.mean()), 0.0)
+    if overall == 0:
+        return rate
+    own = variance / (variance + overall / population)
+    return overall + own * (rate - overall)
+
+
+@dataclass(frozen=True)
+class _View:
+    known: pd.DataFrame
+    ranked: pd.DataFrame
+    incidents: pd.DataFrame
+    inputs: Inputs
+
+    @property
+    def wards(self) -> pd.Index[str]:
+        return self.ranked.index
+
+
+@dataclass(frozen=True)
+class _Found:
+    raw: pd.Series[float]
+    points: pd.Series[float]
+    missing: Reason | None = None
+    gaps: Mapping[str, Reason] = field(default_factory=dict)
+    made_of: Mapping[str, pd.Series[Any]] = field(default_factory=dict)
+
+
+def _is_weight(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and np.isfinite(float(value)) and float(value) >= 0  # type: ignore[arg-type]
+
+
+def _incidents(known: pd.DataFrame, unit: float, inputs: Inputs | None) -> pd.DataFrame:
+    """Incidents where the index is known; without any, the index over the size of an incident."""
+    if inputs is None or inputs.incidents is None:
+        return known / unit
+    return inputs.incidents.reindex(known.index).reindex(columns=known.columns).where(known.notna())
+
+
+def _nothing(view: _View, missing: Reason) -> _Found:
+    empty = pd.Series(np.nan, index=view.wards)
+    return _Found(empty, empty, missing)
+
+
+def _against_highest(raw: pd.Series[float]) -> pd.Series[float]:
+    highest = raw.max()
+    return raw / highest * 100 if highest > 0 else raw * 0.0
+
+
+def _gaps(raw: pd.Series[float], why: Reason) -> dict[str, Reason]:
+    return {str(ward): why for ward in raw.index[raw.isna()]}
+
+
+def _smoothed_level(view: _View) -> _Found:
+    raw = view.ranked["score"]
+    return _Found(raw, _against_highest(raw))
+
+
+def _rate(view: _View) -> _Found:
+    if view.inputs.population is None:
+        return _nothing(view, Reason("missing_population", {}))
+    residents = pd.Series(view.inputs.population, dtype=float).reindex(view.wards)
+    residents = residents.where(residents > 0)
+    yearly = view.incidents.iloc[-12:].mean().reindex(view.wards) * 12
+    both = residents.notna() & yearly.notna()
+    if not both.any():
+        return _nothing(view, Reason("missing_population", {}))
+    rate = empirical_bayes_rate(yearly[both], residents[both]) * PER_RESIDENTS
+    raw = rate.reindex(view.wards)
+    gaps = _gaps(raw, Reason("ward_without_population", {}))
+    made_of = {"incidents": yearly, "population": residents}
+    return _Found(raw, _against_highest(raw), gaps=gaps, made_of=made_of)
+
+
+def _persistence(view: _View) -> _Found:
+    values = view.known[view.wards]
+    years = [values.iloc[end - 12 : end] for end in range(len(values), 11, -12)]
+    if len(years) < LEAST_YEARS:
+        return _nothing(view, Reason("years_too_few", {"years": len(years), "needed": LEAST_YEARS}))
+    sums = pd.DataFrame({n: year.sum(min_count=12) for n, year in enumerate(years)})
+    places = sums.rank(ascending=False, method="min")  # a tie at the line lets all in
+    in_top = places.le(np.ceil(sums.notna().sum() * TOP_SHARE)) & sums.gt(0)
+    counted = sums.notna().sum(axis=1)
+    raw = in_top.sum(axis=1) / counted.where(counted >= LEAST_YEARS)
+    gaps = {
+        str(ward): Reason("years_too_few", {"years": int(n), "needed": LEAST_YEARS})
+        for ward, n in counted[counted < LEAST_YEARS].items()
+    }
+    in_top_of = in_top.sum(axis=1).astype(float)
+    made_of = {"in_top": in_top_of, "years": counted.astype(float)}
+    return _Found(raw, raw * 100, gaps=gaps, made_of=made_of)
+
+
+def _trend(view: _View) -> _Found:
+    known = view.known[view.wards].count()
+    if not known.ge(24).any():
+        longest = int(known.max()) if len(known) else 0
+        return _nothing(view, Reason("trend_too_short", {"months": longest, "needed": 24}))
+    before, last = (
+        view.incidents[view.wards].iloc[rows].sum(min_count=12)
+        for rows in (slice(-24, -12), slice(-12, None))
+    )
+    raw = 2 * (np.sqrt(last) - np.sqrt(before))
+    gaps = {
+        str(ward): Reason("trend_too_short", {"months": int(known[ward]), "needed": 24})
+        for ward in raw.index[raw.isna()]
+    }
+    # the difference of two counts of equal mean has variance 2 on this scale
+    points = pd.Series(norm.cdf(raw / sqrt(2)) * 100, index=view.wards)
+    return _Found(raw, points, gaps=gaps, made_of={"last12": last, "before12": before})
+
+
+def _severity(view: _View) -> _Found:
+    if view.inputs.incidents is None:
+        return _nothing(view, Reason("missing_incidents", {}))
+    incidents = view.incidents[view.wards].iloc[-LONG_MONTHS:].sum()
+    index = view.known[view.wards].iloc[-LONG_MONTHS:].sum()
+    if not incidents.sum() > 0:
+        return _nothing(view, Reason("missing_incidents", {}))
+    mean = float(index.sum() / incidents.sum())
+    raw = (index + BORROWED_INCIDENTS * mean) / (incidents + BORROWED_INCIDENTS)
+    raw = raw.where(incidents > 0)
+    gaps = _gaps(raw, Reason("ward_without_incidents", {"months": LONG_MONTHS}))
+    return _Found(raw, _against_highest(raw), gaps=gaps, made_of={"incidents": incidents})
+
+
+def _neighbours(view: _View) -> _Found:
+    near = view.inputs.neighbours
+    if near is None:
+        return _nothing(view, Reason("missing_neighbours", {}))
+    level: dict[Hashable, float] = view.ranked["score"].to_dict()
+    raw = pd.Series(
+        {ward: _mean([level[n] for n in near.get(str(ward), ()) if n in level]) for ward in level},
+        dtype=float,
+    ).reindex(view.wards)
+    gaps = _gaps(raw, Reason("ward_without_neighbours", {}))
+    return _Found(raw, _against_highest(raw), gaps=gaps)
+
+
+def _pattern(view: _View) -> _Found:
+    patterns = view.inputs.patterns
+    if patterns is None:
+        return _nothing(view, Reason("missing_patterns", {}))
+    raw = pd.Series(
+        {ward: _points_of(patterns[str(ward)]) for ward in view.wards if str(ward) in patterns},
+        dtype=float,
+    ).reindex(view.wards)
+    gaps = _gaps(raw, Reason("ward_without_pattern", {}))
+    named = pd.Series(dict(patterns), dtype=object).reindex(view.wards)
+    return _Found(raw, raw, gaps=gaps, made_of={"pattern": named})
+
+
+def _carried_over(view: _View) -> _Found:
+    if view.inputs.not_transformed is None:
+        return _nothing(view, Reason("missing_carried_over", {}))
+    raw = pd.Series(view.wards.isin(list(view.inputs.not_transformed)), view.wards).astype(float)
+    return _Found(raw, raw * 100)
+
+
+def _relapse(view: _View) -> _Found:
+    if view.inputs.relapse is None:
+        return _nothing(view, Reason("missing_relapse", {}))
+    raw = pd.Series(view.inputs.relapse, dtype=float).reindex(view.wards)
+    if not raw.dropna().between(0, 1).all():
+        raise ValueError("A relapse is 0, 1 or a probability between them.")
+    return _Found(raw, raw * 100, gaps=_gaps(raw, Reason("ward_without_relapse", {})))
+
+
+_MEASURES: Final[Mapping[str, Callable[[_View], _Found]]] = {
+    "smoothed_level": _smoothed_level,
+    "rate": _rate,
+    "persistence": _persistence,
+    "trend": _trend,
+    "severity": _severity,
+    "neighbours": _neighbours,
+    "pattern": _pattern,
+    "carried_over": _carried_over,
+    "relapse": _relapse,
+}
+
+
+def _mean(values: Collection[float]) -> float:
+    return float(np.mean(list(values))) if values else float("nan")
+
+
+def _points_of(pattern: str) -> float:
+    words = pattern.lower().replace("-", "_").replace(" ", "_").split("_")
+    if "cold" in words:
+        return 0.0
+    name = next((word for word in words if word in PATTERN_POINTS), None)
+    if name is None:
+        raise ValueError(f"{pattern!r} is no pattern here; allowed are {sorted(PATTERN_POINTS)}.")
+    return float(PATTERN_POINTS[name])
