@@ -21,8 +21,6 @@ Phipson, B. and Smyth, G. K. (2010). Permutation P-values should never be zero. 
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -30,6 +28,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.fft
 import scipy.sparse
 import scipy.stats
 
@@ -190,10 +189,9 @@ def getis_ord(
     """
     tested = _test(values, neighbours, permutations, seed, alpha)
     z = tested.each_period(_ord_getis_z)
-    hot = (tested.upper & (z > 0)).to_numpy()
-    cold = (~tested.upper & (z < 0)).to_numpy()
-    label = tested.label(np.where(hot, HOT, np.where(cold, COLD, NONE)))
-    return GetisOrd(z, tested.p_permutation, tested.p, tested.q, label, **tested.how)
+    side = np.where(tested.upper & (z > 0), 1, np.where(~tested.upper & (z < 0), 2, 0))
+    label = tested.label((NONE, HOT, COLD), side)
+    return GetisOrd(tested.frame(z), *tested.p_tables, label, **tested.how)
 
 
 def local_moran(
@@ -222,15 +220,11 @@ def local_moran(
     [['LH', 'none', 'none']]
     """
     tested = _test(values, neighbours, permutations, seed, alpha)
-    i, own, near = (
-        tested.each_period(part) for part in (_moran, _deviation, _neighbours_deviation)
-    )
-    quadrants = np.where(
-        own > 0, np.where(near > 0, HIGH_HIGH, HIGH_LOW), np.where(near > 0, LOW_HIGH, LOW_LOW)
-    )
-    quadrant = tested.named(quadrants)
-    label = tested.label(quadrants)
-    return LocalMoran(i, quadrant, tested.p_permutation, tested.p, tested.q, label, **tested.how)
+    i, own, near = map(tested.each_period, (_moran, _deviation, _neighbours_deviation))
+    corner = np.where(near > 0, np.where(own > 0, 1, 3), np.where(own > 0, 4, 2))
+    corners = (NONE, HIGH_HIGH, LOW_LOW, LOW_HIGH, HIGH_LOW)
+    quadrant, label = tested.named(corners, corner), tested.label(corners, corner)
+    return LocalMoran(tested.frame(i), quadrant, *tested.p_tables, label, **tested.how)
 
 
 # --- the table as it is tested ------------------------------------------------------------------
@@ -259,28 +253,41 @@ class _Period:
 
 @dataclass(frozen=True, eq=False)
 class _Tested:
+    """Arrays are periods x areas, the areas sorted; `frame` puts them back in the given order."""
+
+    table: pd.DataFrame
     periods: tuple[_Period, ...]
-    order: pd.Index[Any]
-    shape_of: pd.DataFrame
-    p_permutation: pd.DataFrame
-    p: pd.DataFrame
-    q: pd.DataFrame
-    upper: pd.DataFrame
+    back: npt.NDArray[np.intp]
+    p_permutation: Floats
+    p: Floats
+    q: Floats
+    upper: npt.NDArray[np.bool_]
     how: dict[str, Any]
 
-    def each_period(self, statistic: Callable[[_Period], Floats]) -> pd.DataFrame:
-        table = np.full(self.shape_of.shape, np.nan)
+    @property
+    def p_tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        return self.frame(self.p_permutation), self.frame(self.p), self.frame(self.q)
+
+    def each_period(self, statistic: Callable[[_Period], Floats]) -> Floats:
+        found = np.full(self.p.shape, np.nan)
         for period in self.periods:
-            found = np.where(period.testable, statistic(period), np.nan)
-            table[np.ix_(period.rows, period.areas)] = found
-        return _as_given(table, self.order, self.shape_of)
+            known = np.where(period.testable, statistic(period), np.nan)
+            found[np.ix_(period.rows, period.areas)] = known
+        return found
 
-    def named(self, names: npt.NDArray[Any]) -> pd.DataFrame:
-        kept = np.where(self.p.notna(), names, NOT_TESTABLE)
-        return pd.DataFrame(kept, self.p.index, self.p.columns, dtype="str")
+    def frame(self, found: npt.NDArray[Any]) -> pd.DataFrame:
+        given = found[:, self.back]
+        dtype = object if given.dtype == object else None
+        return pd.DataFrame(given, self.table.index, self.table.columns, dtype=dtype)
 
-    def label(self, names: npt.NDArray[Any]) -> pd.DataFrame:
-        return self.named(np.where(self.q <= self.how["alpha"], names, NONE))
+    def named(self, names: tuple[str, ...], chosen: npt.NDArray[np.intp]) -> pd.DataFrame:
+        # As objects: a text column of its own for each of thousands of areas costs more than
+        # all permutations.
+        words = np.array([*names, NOT_TESTABLE], dtype=object)
+        return self.frame(words[np.where(np.isfinite(self.p), chosen, len(names))])
+
+    def label(self, names: tuple[str, ...], chosen: npt.NDArray[np.intp]) -> pd.DataFrame:
+        return self.named(names, np.where(self.q <= self.how["alpha"], chosen, 0))
 
 
 def _test(
@@ -288,24 +295,18 @@ def _test(
 ) -> _Tested:
     _refuse_unusable(permutations, alpha)
     table = _table(values)
-    order = table.columns.sort_values()
-    sorted_values = _numbers(table[order])
-    adjacency = _adjacency(neighbours, order)
-    periods = tuple(_periods(sorted_values, adjacency))
+    codes = table.columns.to_numpy(dtype=object)
+    order = np.argsort(codes, kind="stable")
+    adjacency = _adjacency(neighbours, pd.Index(codes[order], dtype=object))
+    periods = tuple(_periods(_numbers(table)[:, order], adjacency))
     p_permutation, p = (np.full(table.shape, np.nan) for _ in range(2))
     upper = np.zeros(table.shape, dtype=bool)
     for period in periods:
         cells = np.ix_(period.rows, period.areas)
         p_permutation[cells], p[cells], upper[cells] = _p(period, permutations, seed)
-    q = _bh(p)
-    given = [_as_given(each, order, table) for each in (p_permutation, p, q, upper)]
-    islands = tuple(order[np.diff(adjacency.indptr) == 0])
+    islands = tuple(codes[order][np.diff(adjacency.indptr) == 0])
     how = {"islands": islands, "permutations": permutations, "seed": seed, "alpha": alpha}
-    return _Tested(periods, order, table, given[0], given[1], given[2], given[3], how)
-
-
-def _as_given(found: npt.NDArray[Any], order: pd.Index[Any], table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(found, index=table.index, columns=order)[table.columns]
+    return _Tested(table, periods, np.argsort(order), p_permutation, p, _bh(p), upper, how)
 
 
 def _refuse_unusable(permutations: int, alpha: float) -> None:
@@ -514,41 +515,58 @@ def _count(block: _Block, degrees: npt.NDArray[np.intp], draws: npt.NDArray[np.i
     """Count for one number of neighbours after the other; the sums grow by a name each time."""
     sums = np.zeros((len(block.levels), draws.shape[1]), dtype=np.int32)
     for k in range(1, int(degrees.max()) + 1):
-        sums += block.levels[:, draws[k - 1]]
+        sums += block.levels.take(draws[k - 1], axis=1)
         areas = np.flatnonzero(degrees == k)
-        if not len(areas):
-            continue
-        least, largest = block.bounds(areas, k)
-        for period, ordered in enumerate(np.sort(sums, axis=1)):
-            below = np.searchsorted(ordered, least[period], "left")
-            block.at_least[period, areas] = len(ordered) - below
-            block.at_most[period, areas] = np.searchsorted(ordered, largest[period], "right")
-        for area, columns, spare in _named_themselves(draws, k, degrees == k):
-            _replace(block, sums[:, columns], area, k, spare)
+        if len(areas):
+            _look_up(block, sums, areas, k)
+            _replace_themselves(block, sums, degrees == k, k, draws)
 
 
-def _named_themselves(
-    draws: npt.NDArray[np.intp], k: int, wanted: npt.NDArray[np.bool_]
-) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Areas among the first k names of a draw: in which draws, and who is named next there."""
+def _look_up(block: _Block, sums: Integers, areas: npt.NDArray[np.intp], k: int) -> None:
+    """All periods are looked up in one list: each has its own range of numbers there."""
+    least, largest = block.bounds(areas, k)
+    apart = np.int64(max(sums.max(), largest.max()) - min(0, least.min()) + 2)
+    offset = np.arange(len(sums))[:, None] * apart
+    ordered = (np.sort(sums, axis=1) + offset).ravel()
+    before = np.arange(len(sums))[:, None] * sums.shape[1]
+    below = ordered.searchsorted(least + offset, "left") - before
+    block.at_least[:, areas] = sums.shape[1] - below
+    block.at_most[:, areas] = ordered.searchsorted(largest + offset, "right") - before
+
+
+def _replace_themselves(
+    block: _Block,
+    sums: Integers,
+    wanted: npt.NDArray[np.bool_],
+    k: int,
+    draws: npt.NDArray[np.intp],
+) -> None:
+    """Where an area is among the first k names of a draw, the next name stands in for it."""
     _, columns = found = np.nonzero(wanted[draws[:k]])
     named = draws[:k][found]
     order = np.argsort(named, kind="stable")
-    named, columns = named[order], columns[order]
-    starts = np.flatnonzero(np.diff(named, prepend=-1))
-    for start, end in itertools.pairwise([*starts, len(named)]):
-        chosen = columns[start:end]
-        yield int(named[start]), chosen, draws[k, chosen]
+    step = max(1, _CELLS_IN_A_BLOCK // len(sums))
+    for start in range(0, len(order), step):
+        part = order[start : start + step]
+        _replace(block, sums, named[part], columns[part], draws[k, columns[part]], k)
 
 
 def _replace(
-    block: _Block, counted: Integers, area: int, k: int, spare: npt.NDArray[np.intp]
+    block: _Block,
+    sums: Integers,
+    named: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    spare: npt.NDArray[np.intp],
+    k: int,
 ) -> None:
-    """In draws that name the area itself, the next name stands in for it."""
-    least, largest = block.bounds(np.array([area]), k)
-    instead = counted + block.levels[:, spare] - block.levels[:, area, None]
-    block.at_least[:, area] += (instead >= least).sum(axis=1) - (counted >= least).sum(axis=1)
-    block.at_most[:, area] += (instead <= largest).sum(axis=1) - (counted <= largest).sum(axis=1)
+    starts = np.flatnonzero(np.diff(named, prepend=-1))
+    areas, counted = named[starts], sums.take(columns, axis=1)
+    instead = counted + block.levels.take(spare, axis=1) - block.levels.take(named, axis=1)
+    least, largest = block.bounds(named, k)
+    more = (instead >= least).astype(np.int32) - (counted >= least)
+    block.at_least[:, areas] += np.add.reduceat(more, starts, axis=1)
+    more = (instead <= largest).astype(np.int32) - (counted <= largest)
+    block.at_most[:, areas] += np.add.reduceat(more, starts, axis=1)
 
 
 # --- the exact tail -----------------------------------------------------------------------------
@@ -559,67 +577,94 @@ def _exact_tails(
 ) -> Floats:
     """Two-sided p of the wanted cells by counting all choices of neighbours; 1 elsewhere.
 
-    Not below 1e-12, which is where double precision ends here.
+    Not below 1e-12: the rounding of the transform is not much smaller.
     """
     p = np.ones(wanted.shape)
     feasible = period.degrees <= min(_EXACT_NEIGHBOURS, (len(period.areas) - 1) // 2)
     wanted = wanted & feasible
-    for row in map(int, np.flatnonzero(wanted.any(axis=1))):
-        areas = np.flatnonzero(wanted[row])
-        p[row, areas] = np.minimum(1.0, 2 * _tails(period, row, areas, upper[row, areas]))
+    rows = np.flatnonzero(wanted.any(axis=1))
+    if not len(rows):
+        return p
+    steps, rounded = _steps(period.values[rows])
+    observed = _sums(steps, period)
+    most = int(period.degrees[wanted.any(axis=0)].max())
+    for at, ways in enumerate(_each_ways(steps, most)):
+        areas = np.flatnonzero(wanted[rows[at]])
+        cells = (steps[at, areas], period.degrees[areas], observed[at, areas])
+        tails = _tails(ways, cells, upper[rows[at], areas], len(period.areas), rounded[at])
+        p[rows[at], areas] = np.minimum(1.0, 2 * np.maximum(tails, _SMALLEST_P))
     return p
 
 
+def _steps(values: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Whole numbers from 0 for each period, and whether they were rounded down onto the grid."""
+    above = values - values.min(axis=1, keepdims=True)
+    top = above.max(axis=1, keepdims=True)
+    whole = (np.mod(values, 1) == 0).all(axis=1, keepdims=True) & (top <= _EXACT_UP_TO)
+    return np.floor(above * np.where(whole, 1.0, _GRID / top)).astype(np.int64), ~whole[:, 0]
+
+
+def _each_ways(steps: npt.NDArray[np.int64], most: int) -> Iterator[Floats]:
+    """For each period, the share of the choices of k values that sum to s: k x s.
+
+    The coefficients of x^k y^s in prod(1 + x y^v). For y a root of unity the powers of the values
+    sum to the transform of their histogram, and Newton's identities lead from these sums to the
+    elementary symmetric ones, here divided by the number of choices so that they stay near 1.
+    """
+    n, length = steps.shape[1], _transform_length(most * int(steps.max()) + 1)
+    frequencies = np.arange(length // 2 + 1)
+    together = max(1, _CELLS_IN_A_BLOCK // ((most + 1) * length))
+    for start in range(0, len(steps), together):
+        part = steps[start : start + together]
+        places = part + length * np.arange(len(part))[:, None]
+        histogram = np.bincount(places.ravel(), minlength=length * len(part))
+        powers = np.fft.fft(histogram.reshape(len(part), length), axis=1)
+        shares = np.zeros((len(part), most + 1, len(frequencies)), dtype=complex)
+        shares[:, 0] = 1
+        for k in range(1, most + 1):
+            factor = 1.0
+            for i in range(1, k + 1):
+                factor /= n - k + i
+                power = powers[:, frequencies * i % length]
+                shares[:, k] += (-1) ** (i - 1) * factor * power * shares[:, k - i]
+                factor *= k - i
+        yield from np.fft.irfft(shares, n=length, axis=2)
+
+
+def _transform_length(least: int) -> int:
+    length: int = scipy.fft.next_fast_len(least)
+    return length + length % 2
+
+
 def _tails(
-    period: _Period, row: int, areas: npt.NDArray[np.intp], upper: npt.NDArray[np.bool_]
+    ways: Floats,
+    cells: tuple[npt.NDArray[np.int64], npt.NDArray[np.intp], npt.NDArray[np.int64]],
+    upper: npt.NDArray[np.bool_],
+    n: int,
+    rounded: bool,
 ) -> Floats:
-    """One tail of each area. Rounding down onto the grid may cost a sum of k values k - 1 steps."""
-    steps, rounded = _steps(period.values[row])
-    degrees = period.degrees[areas]
-    observed = (period.adjacency[areas] @ steps).astype(int)
-    ways = _ways(steps, int(degrees.max()))
-    found = {}
-    for own, k, total, high in zip(steps[areas], degrees, observed, upper, strict=True):
-        asked = (int(own), int(k), int(total), bool(high))
-        if asked not in found:
-            found[asked] = _tail(ways, len(steps), *asked, slack=int(k) - 1 if rounded else 0)
-    keys = zip(steps[areas], degrees, observed, upper, strict=True)
-    return np.array([found[int(s), int(k), int(t), bool(u)] for s, k, t, u in keys])
+    """One tail of each cell (own value, neighbours, observed sum) of a period.
+
+    Rounding down may cost a sum of k values k - 1 steps, which is given away on the safe side.
+    """
+    rows = list(zip(*(each.tolist() for each in (*cells, upper)), strict=True))
+    most = {own: k for own, k, *_ in sorted(rows)}
+    others = {own: _without(ways[: k + 1], own, n) for own, k in most.items()}
+    tails = []
+    for own, k, total, high in rows:
+        slack = k - 1 if rounded else 0
+        sums = others[own][k]
+        tails.append((sums[max(0, total - slack) :] if high else sums[: total + slack + 1]).sum())
+    return np.array(tails)
 
 
-def _steps(values: Floats) -> tuple[npt.NDArray[np.intp], bool]:
-    above = values - values.min()
-    if (np.mod(values, 1) == 0).all() and above.max() <= _EXACT_UP_TO:
-        return above.astype(np.intp), False
-    return np.floor(above * (_GRID / above.max())).astype(np.intp), True
+def _without(ways: Floats, own: int, n: int) -> Floats:
+    """The shares among choices that leave out the area itself: divided by (1 + x y^own).
 
-
-def _ways(steps: npt.NDArray[np.intp], most: int) -> Floats:
-    """In how many ways k of the values sum to s: the coefficient of x^k y^s in prod(1 + x y^v)."""
-    largest = int(np.sort(steps)[-most:].sum())
-    ways = np.zeros((most + 1, largest + 1))
-    ways[0, 0] = 1
-    for value, times in zip(*np.unique(steps, return_counts=True), strict=True):
-        before = ways.copy()
-        for taken in range(1, min(int(times), most) + 1):
-            shift = taken * int(value)
-            if shift > largest:
-                break
-            choices = float(math.comb(int(times), taken))
-            ways[taken:, shift:] += choices * before[: most + 1 - taken, : largest + 1 - shift]
-    return ways
-
-
-def _tail(ways: Floats, n: int, own: int, k: int, total: int, high: bool, *, slack: int) -> float:
-    """Share of the choices of k from the others whose sum is as far out as the total."""
-    others = _without(ways[: k + 1], own)[k]
-    tail = others[max(0, total - slack) :] if high else others[: total + slack + 1]
-    return max(float(tail.sum()) / math.comb(n - 1, k), _SMALLEST_P)
-
-
-def _without(ways: Floats, own: int) -> Floats:
-    """The ways that do not use the area itself: the product divided by (1 + x y^own)."""
-    others = ways.copy()
-    for k in range(1, len(others)):
-        others[k, own:] -= others[k - 1, : others.shape[1] - own]
+    Of all choices of k from n, k / n name the area, and the rest of it is a choice of k - 1.
+    """
+    chosen = np.arange(len(ways))
+    others: Floats = ways * (n / (n - chosen))[:, None]
+    for k in chosen[1:]:
+        others[k, own:] -= k / (n - k) * others[k - 1, : others.shape[1] - own]
     return others
