@@ -41,7 +41,8 @@ HIGH_HIGH, LOW_LOW, LOW_HIGH, HIGH_LOW = "HH", "LL", "LH", "HL"
 NeighboursOf: TypeAlias = Neighbours | Mapping[str, Iterable[str]]
 Values: TypeAlias = "pd.DataFrame | pd.Series[Any]"
 Floats: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int32]
+# 16 bits where the sums fit, else 32: half the memory is half the time.
+Integers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
 # Periods of a block times draws: bounds the memory whatever the table.
 _CELLS_IN_A_BLOCK = 2_000_000
@@ -366,12 +367,17 @@ def _canonical(adjacency: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 def _periods(values: Floats, adjacency: scipy.sparse.csr_array) -> Iterator[_Period]:
     """As a rule one group: all areas known in all periods."""
-    patterns, group = np.unique(np.isfinite(values), axis=0, return_inverse=True)
+    finite = np.isfinite(values)
+    if finite.all():
+        every = [np.arange(size) for size in values.shape]
+        yield _Period(every[0], every[1], values, adjacency)
+        return
+    patterns, group = np.unique(finite, axis=0, return_inverse=True)
     for each, known in enumerate(patterns):
         if not known.any():
             continue
         rows, areas = np.flatnonzero(group.ravel() == each), np.flatnonzero(known)
-        among = adjacency if known.all() else _canonical(adjacency[areas][:, areas])
+        among = _canonical(adjacency[areas][:, areas])
         yield _Period(rows, areas, values[np.ix_(rows, areas)], among)
 
 
@@ -463,7 +469,9 @@ def _levels(values: Floats, largest: int) -> tuple[Integers, Integers]:
     top = above.max(axis=1, keepdims=True)
     whole = (np.mod(values, 1) == 0).all(axis=1, keepdims=True) & (top <= largest)
     unit = np.where(whole | (top == 0), 1.0, top / largest)
-    return np.rint(above / unit).astype(np.int32), (~whole[:, 0]).astype(np.int32)
+    narrow = whole.all() and float(top.max()) * (_LARGEST_SUM // largest) < 2**15
+    dtype: type[np.signedinteger[Any]] = np.int16 if narrow else np.int32
+    return np.rint(above / unit).astype(dtype), (~whole[:, 0]).astype(dtype)
 
 
 def _tail_counts(
@@ -473,8 +481,8 @@ def _tail_counts(
     degrees = period.degrees
     n, most = len(degrees), int(degrees.max())
     draws = _draws(n, min(most + 1, n), permutations, seed)
-    observed = np.ascontiguousarray(_sums(levels, period), dtype=np.int32)
-    at_least, at_most = np.zeros_like(levels), np.zeros_like(levels)
+    observed = np.ascontiguousarray(_sums(levels, period), dtype=levels.dtype)
+    at_least, at_most = (np.zeros(levels.shape, dtype=np.int32) for _ in range(2))
     step = max(1, _CELLS_IN_A_BLOCK // permutations)
     for start in range(0, len(levels), step):
         rows = slice(start, start + step)
@@ -507,13 +515,16 @@ class _Block:
 
     def bounds(self, areas: npt.NDArray[np.intp], k: int) -> tuple[Integers, Integers]:
         """Least and largest sum of k values that count as equal to the observed one."""
+        seen = self.observed.take(areas, axis=1)
+        if not self.rounded.any():
+            return seen, seen
         within = k * self.rounded[:, None]
-        return self.observed[:, areas] - within, self.observed[:, areas] + within
+        return seen - within, seen + within
 
 
 def _count(block: _Block, degrees: npt.NDArray[np.intp], draws: npt.NDArray[np.intp]) -> None:
     """Count for one number of neighbours after the other; the sums grow by a name each time."""
-    sums = np.zeros((len(block.levels), draws.shape[1]), dtype=np.int32)
+    sums = np.zeros((len(block.levels), draws.shape[1]), dtype=block.levels.dtype)
     for k in range(1, int(degrees.max()) + 1):
         sums += block.levels.take(draws[k - 1], axis=1)
         areas = np.flatnonzero(degrees == k)
@@ -525,13 +536,22 @@ def _count(block: _Block, degrees: npt.NDArray[np.intp], draws: npt.NDArray[np.i
 def _look_up(block: _Block, sums: Integers, areas: npt.NDArray[np.intp], k: int) -> None:
     """All periods are looked up in one list: each has its own range of numbers there."""
     least, largest = block.bounds(areas, k)
-    apart = np.int64(max(sums.max(), largest.max()) - min(0, least.min()) + 2)
+    draws = sums.shape[1]
+    lowest = min(0, int(least.min()))
+    apart = max(int(sums.max()), int(largest.max())) - lowest + 2
     offset = np.arange(len(sums))[:, None] * apart
-    ordered = (np.sort(sums, axis=1) + offset).ravel()
-    before = np.arange(len(sums))[:, None] * sums.shape[1]
-    below = ordered.searchsorted(least + offset, "left") - before
-    block.at_least[:, areas] = sums.shape[1] - below
-    block.at_most[:, areas] = ordered.searchsorted(largest + offset, "right") - before
+    places = sums + offset
+    if lowest == 0 and 4 * apart < draws:
+        times = np.bincount(places.ravel(), minlength=len(sums) * apart)
+        up_to = np.concatenate([[0], times.cumsum()])
+        below, within = up_to[least + offset], up_to[largest + offset + 1]
+    else:
+        places.sort(axis=1)
+        below = places.ravel().searchsorted(least + offset, "left")
+        within = places.ravel().searchsorted(largest + offset, "right")
+    before = np.arange(len(sums))[:, None] * draws
+    block.at_least[:, areas] = draws - (below - before)
+    block.at_most[:, areas] = within - before
 
 
 def _replace_themselves(
@@ -561,12 +581,14 @@ def _replace(
 ) -> None:
     starts = np.flatnonzero(np.diff(named, prepend=-1))
     areas, counted = named[starts], sums.take(columns, axis=1)
-    instead = counted + block.levels.take(spare, axis=1) - block.levels.take(named, axis=1)
+    instead = block.levels.take(spare, axis=1)
+    instead -= block.levels.take(named, axis=1)
+    instead += counted
     least, largest = block.bounds(named, k)
-    more = (instead >= least).astype(np.int32) - (counted >= least)
-    block.at_least[:, areas] += np.add.reduceat(more, starts, axis=1)
-    more = (instead <= largest).astype(np.int32) - (counted <= largest)
-    block.at_most[:, areas] += np.add.reduceat(more, starts, axis=1)
+    more = (instead >= least).view(np.int8) - (counted >= least).view(np.int8)
+    block.at_least[:, areas] += np.add.reduceat(more, starts, axis=1, dtype=np.int32)
+    more = (instead <= largest).view(np.int8) - (counted <= largest).view(np.int8)
+    block.at_most[:, areas] += np.add.reduceat(more, starts, axis=1, dtype=np.int32)
 
 
 # --- the exact tail -----------------------------------------------------------------------------
