@@ -16,6 +16,7 @@ Getis, A. and Ord, J. K. (1992). The analysis of spatial association by use of d
 Ord, J. K. and Getis, A. (1995). Local spatial autocorrelation statistics. Geogr. Anal. 27(4).
 Anselin, L. (1995). Local indicators of spatial association: LISA. Geogr. Anal. 27(2).
 Benjamini, Y. and Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57(1).
+Knijnenburg, T. A. et al. (2009). Fewer permutations, more accurate P-values. Bioinformatics 25(12).
 Phipson, B. and Smyth, G. K. (2010). Permutation P-values should never be zero. SAGMB 9(1).
 """
 
@@ -50,6 +51,8 @@ _CELLS_IN_A_BLOCK = 2_000_000
 _LARGEST_SUM = 2**30
 # The exact tail counts whole numbers up to here as they are, others on a grid of so many steps.
 _EXACT_UP_TO, _GRID = 512, 256
+# With fewer draws as far out, counting all choices says much more than the draws.
+_FEW_DRAWS = 10
 # Beyond so many neighbours, or more than half the map, the exact tail loses its digits.
 _EXACT_NEIGHBOURS = 64
 _SMALLEST_P = 1e-12
@@ -68,8 +71,8 @@ class GetisOrd:
         Conditional permutation, two-sided as twice the smaller tail and at most 1, with
         (count + 1) / (permutations + 1) in each tail, so never below ``floor``.
     p : DataFrame
-        The same, but where no draw went as far as the observed sum, the tail is counted exactly
-        instead of left at the floor. This is what is corrected.
+        The same, but where fewer than ten draws went as far as the observed sum, the tail is
+        counted exactly over all choices of neighbours. This is what is corrected.
     q : DataFrame
         Benjamini-Hochberg of ``p`` over all testable areas and periods of the table together.
     label : DataFrame
@@ -147,10 +150,11 @@ def getis_ord(
 
     With tens of thousands of tests, permutations alone can find hardly anything: over 168 areas x
     120 months the smallest p of 9,999 draws, .0002, passes Benjamini-Hochberg only when 81 tests
-    reach it. So where no draw reaches the observed sum its tail is counted exactly (see
-    `GetisOrd.p`): all ways of choosing k of the other values, by a generating function. Whole
-    numbers up to 512 apart are counted as they are; others on a grid of 256 steps, rounded to the
-    safe side. An area with more than 64 neighbours, or half of all areas, stays at the floor.
+    reach it. So where fewer than ten draws go as far as the observed sum (too few to tell a p by:
+    Knijnenburg et al. 2009), its tail is counted exactly: all choices of k of the other values, by
+    a generating function. Whole numbers up to 512 apart are counted as they are; others on a grid
+    of 256 steps, rounded to the safe side, and only where no draw goes as far. An area with more
+    than 64 neighbours, or with half of all areas, keeps the p of the draws.
 
     Parameters
     ----------
@@ -218,7 +222,7 @@ def local_moran(
     >>> counts = pd.Series([9, 9, 0, 9, 9, 9] + [1, 0] * 27, index=list(row))
     >>> found = local_moran(counts, row, permutations=999, seed=1)
     >>> found.label[["2", "3", "30"]].to_numpy().tolist()
-    [['LH', 'none', 'none']]
+    [['LH', 'HH', 'none']]
     """
     tested = _test(values, neighbours, permutations, seed, alpha)
     i, own, near = map(tested.each_period, (_moran, _deviation, _neighbours_deviation))
@@ -451,11 +455,10 @@ def _p(
         return unknown, unknown, np.zeros(testable.shape, dtype=bool)
     levels, rounded = _levels(period.values, _LARGEST_SUM // (int(period.degrees.max()) + 2))
     at_least, at_most = _tail_counts(levels, rounded, period, permutations, seed)
-    fewer = np.minimum(at_least, at_most)
+    fewer, upper = np.minimum(at_least, at_most), at_least < at_most
     p_permutation = np.minimum(1.0, 2 * (fewer + 1) / (permutations + 1))
-    p = np.minimum(p_permutation, _exact_tails(period, testable & (fewer == 0), at_least == 0))
-    unknown = np.where(testable, 0.0, np.nan)
-    return p_permutation + unknown, p + unknown, at_least < at_most
+    p_permutation[~testable] = np.nan
+    return p_permutation, _with_exact_tails(period, p_permutation, fewer, upper), upper
 
 
 def _levels(values: Floats, largest: int) -> tuple[Integers, Integers]:
@@ -594,27 +597,30 @@ def _replace(
 # --- the exact tail -----------------------------------------------------------------------------
 
 
-def _exact_tails(
-    period: _Period, wanted: npt.NDArray[np.bool_], upper: npt.NDArray[np.bool_]
+def _with_exact_tails(
+    period: _Period, p_permutation: Floats, fewer: Integers, upper: npt.NDArray[np.bool_]
 ) -> Floats:
-    """Two-sided p of the wanted cells by counting all choices of neighbours; 1 elsewhere.
+    """P of all cells, counted over all choices of neighbours where few draws went as far.
 
-    Not below 1e-12: the rounding of the transform is not much smaller.
+    Not below 1e-12: the rounding of the transform is not much smaller. What was rounded is an upper
+    bound, and is taken only where no draw went as far and it says more than the draws.
     """
-    p = np.ones(wanted.shape)
+    p = p_permutation.copy()
     feasible = period.degrees <= min(_EXACT_NEIGHBOURS, (len(period.areas) - 1) // 2)
-    wanted = wanted & feasible
-    rows = np.flatnonzero(wanted.any(axis=1))
+    few = np.isfinite(p) & feasible & (fewer < _FEW_DRAWS)
+    rows = np.flatnonzero(few.any(axis=1))
     if not len(rows):
         return p
     steps, rounded = _steps(period.values[rows])
+    wanted = few[rows] & ~(rounded[:, None] & (fewer[rows] > 0))
     observed = _sums(steps, period)
-    most = int(period.degrees[wanted.any(axis=0)].max())
+    most = int(period.degrees[few.any(axis=0)].max())
     for at, ways in enumerate(_each_ways(steps, most)):
-        areas = np.flatnonzero(wanted[rows[at]])
+        row, areas = rows[at], np.flatnonzero(wanted[at])
         cells = (steps[at, areas], period.degrees[areas], observed[at, areas])
-        tails = _tails(ways, cells, upper[rows[at], areas], len(period.areas), rounded[at])
-        p[rows[at], areas] = np.minimum(1.0, 2 * np.maximum(tails, _SMALLEST_P))
+        tails = _tails(ways, cells, upper[row, areas], len(period.areas), rounded[at])
+        counted = np.minimum(1.0, 2 * np.maximum(tails, _SMALLEST_P))
+        p[row, areas] = np.minimum(counted, p[row, areas]) if rounded[at] else counted
     return p
 
 

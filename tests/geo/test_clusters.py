@@ -112,14 +112,15 @@ def test_permutation_p_is_that_of_all_choices_of_neighbours_within_chance(unit: 
     assert far.max() < 4
 
 
-def test_where_no_draw_goes_as_far_p_is_that_of_all_choices() -> None:
+def test_where_few_draws_go_as_far_p_is_that_of_all_choices() -> None:
     near = _grid(6)
     values = np.random.default_rng(2).poisson(1, 36)
     values[[1, 6, 8, 13]] += [8, 9, 7, 9]
     found = getis_ord(pd.Series(values, index=list(near)), near, permutations=9999, seed=1)
     beyond = (found.p < found.floor).iloc[0]
     assert beyond.sum() >= 1
-    for code in beyond.index[beyond]:
+    few = (found.p_permutation < 10 * found.floor).iloc[0]
+    for code in few.index[few]:
         assert found.p[code].iloc[0] == pytest.approx(_enumerated(list(values), near, code))
 
 
@@ -186,6 +187,15 @@ def test_the_order_of_areas_and_periods_changes_nothing(data: st.DataObject) -> 
         assert_frame_equal(
             getattr(mixed, table), getattr(found, table).loc[periods, areas], rtol=1e-12
         )
+
+
+def test_more_draws_change_little_where_it_matters() -> None:
+    near = _grid(10, corners=True)
+    counts = _counts(near, 60, seed=1)
+    counts.iloc[:, :30] += 9
+    few, many = (getis_ord(counts, near, draws, 1) for draws in (999, 9999))
+    assert _flagged(few).sum().sum() > 100
+    assert (_flagged(few) != _flagged(many)).mean().mean() < 0.001
 
 
 @settings(deadline=None, max_examples=25)
