@@ -152,7 +152,7 @@ def rank_reason(intervals: pd.DataFrame, ward: str, top: int) -> Reason:
     ...     {"rank": [1, 2], "score": [96.0, 24.0], "score_deviation": 4.0}, ["26734", "26737"]
     ... )
     >>> rank_reason(rank_intervals(ranked, top=1), "26734", 1).facts["probability"]
-    100.0
+    1.0
     """
     row: dict[Hashable, float] = intervals.loc[ward].to_dict()
     facts = {
