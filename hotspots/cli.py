@@ -8,10 +8,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,23 @@ from rich.table import Table
 
 from geo.check import check_boundaries, write_cleaned
 from geo.errors import GeoError
+from hotspots.choice import Question, Selection
+from hotspots.choice_words import (
+    as_data as choice_data,
+)
+from hotspots.choice_words import (
+    backtest_cells,
+    backtest_lines,
+    backtest_years,
+    category_name,
+    group_rule_lines,
+    interval_text,
+    newly_seen_cells,
+    question_lines,
+    reason_line,
+    reason_lines,
+    reasons_data,
+)
 from hotspots.effect_words import (
     as_data,
     effect_cells,
@@ -46,6 +64,7 @@ from hotspots.measures.file_kinds import FileKind, template
 from hotspots.measures.mapping import to_toml
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.roles import Permission, Role
+from hotspots.programme.selection_rules import as_table, read_constraints
 from hotspots.programme.status import DECISIONS, Event, EventType
 from hotspots.records.anchors import head_of_report, read_anchors
 from hotspots.records.audit import Audit, AuditAction, append_audit
@@ -797,40 +816,177 @@ def effect(
 @app.command()
 def select(
     year: Annotated[int, typer.Option(help="Plan year to choose for.")],
-    count: Annotated[int, typer.Option(help="How many wards.", min=1)] = 12,
+    count: Annotated[
+        int | None, typer.Option(help="How many wards; default: the programme's.", min=1)
+    ] = None,
+    kind: Annotated[
+        int | None, typer.Option(help="Rank by the categories of this kind of hotspot only.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Weights saved under this name; default: the level alone.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML file with the rules of the choice.")
+    ] = None,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Try the weights on the store's own past.")
+    ] = False,
     as_of: AsOfOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
     as_json: JsonOption = False,
 ) -> None:
-    """Rank the wards for a plan year by their smoothed level."""
+    """Choose wards for a plan year, with rank, interval and reasons."""
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
-        table = tracker.selection(year, day)
-        top = table.head(count)
+        question = _question(tracker, year, count, kind, preset, rules)
+        if backtest:
+            return _print_backtest(tracker, question, day, say, as_json)
+        selection = tracker.choose(question, day)
+        return _print_selection(tracker, selection, say, as_json)
+
+
+def _question(
+    tracker: Tracker,
+    year: int,
+    count: int | None,
+    kind: int | None,
+    preset: str | None,
+    rules: Path | None,
+) -> Question:
+    """Put together what is asked: the programme's rules or the file's, the weights of a name."""
+    asked = tracker.question(year)
+    if rules is not None:
+        given = {"count": asked.constraints.count} | _read_toml(rules)
+        asked = replace(asked, constraints=read_constraints(given))
+    if count is not None:
+        asked = replace(asked, constraints=replace(asked.constraints, count=count))
+    if preset is not None:
+        asked = replace(asked, weights=tracker.preset(preset).weights)
+    return replace(asked, kind=kind)
+
+
+def _read_toml(file: Path) -> dict[str, object]:
+    """Return the table of the rules: [selection], or the whole file."""
+    try:
+        data = tomllib.loads(_read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise typer.BadParameter(f"{file} is not TOML: {error}") from error
+    inner = data.get("selection", data)
+    return {k: v for k, v in inner.items() if k != "presets"} if isinstance(inner, dict) else data
+
+
+def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json: bool) -> None:
+    programme, names = tracker.programme(), selection.names
+    chosen = list(selection.choice.wards)
+    missing = [names[ward] for ward in selection.not_ranked]
+    if as_json:
+        left = [
+            {"ward": ward, "name": names.get(ward, ward), "reasons": reasons_data(reasons)}
+            for ward, reasons in selection.choice.reasons.items()
+            if ward not in chosen
+        ]
+        _print_json(
+            {
+                "year": selection.question.year,
+                "as_of": selection.as_of,
+                "edition": selection.edition,
+                "kind": selection.question.kind,
+                "weights": selection.question.weights_in_use,
+                "constraints": as_table(selection.question.constraints),
+                "wards": choice_data(selection, chosen),
+                "left_out": left,
+                "clash": reasons_data(selection.choice.clash),
+                "not_ranked": sorted(missing),
+            }
+        )
+    else:
+        typer.echo(say("report.as_of", day=selection.as_of))
+        for line in question_lines(selection, programme, say):
+            typer.echo(line)
+        if missing:
+            listed = ", ".join(missing)
+            typer.echo(say("selection.not_ranked", count=len(missing), names=listed))
+        for ward in chosen:
+            row = selection.table.loc[ward].to_dict()
+            typer.echo(f"{interval_text(row, say):>16}  {row['name']} ({ward})")
+            for sentence in reason_lines(selection, ward, programme, say):
+                typer.echo(f"       - {sentence}")
+        for ward, reasons in selection.choice.reasons.items():
+            if ward not in chosen:
+                said = " ".join(reason_line(each, names, programme, say) for each in reasons)
+                typer.echo(f"  ×  {names.get(ward, ward)} ({ward}): {said}")
+        if selection.choice.clash:
+            typer.echo(say("selection.clash"), err=True)
+            for reason in selection.choice.clash:
+                typer.echo(f"  - {reason_line(reason, names, programme, say)}", err=True)
+        _say_if_simulated(tracker, say)
+    if selection.choice.clash:
+        raise typer.Exit(1)
+
+
+def _print_backtest(
+    tracker: Tracker, question: Question, day: date, say: Texts, as_json: bool
+) -> None:
+    found = tracker.selection_backtest(day, question)
+    if as_json:
+        return _print_json(
+            {
+                "as_of": day,
+                "count": question.constraints.count,
+                "weights": question.weights_in_use,
+                "mean": _records(found.mean, index="method"),
+                "years": _records(found.years.reset_index(drop=True), index="row"),
+                "verdict": reasons_data([found.verdict])[0],
+                "warning": found.is_warning,
+                "notes": reasons_data(found.notes),
+            }
+        )
+    for table in (backtest_cells(found, say), backtest_years(found, say)):
+        _print_grid(table.headers, table.rows, title=say("selection.tab_past"))
+    for line in backtest_lines(found, tracker.programme(), say):
+        typer.echo(line)
+    _say_if_simulated(tracker, say)
+    return None
+
+
+@app.command("crime-groups")
+def show_crime_groups(
+    as_of: AsOfOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+    as_json: JsonOption = False,
+) -> None:
+    """Say in which of the four groups each category of crime stands in each ward."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(as_of, tracker.default_day(_today()))
+        found = tracker.crime_groups(day)
+        names = tracker.boundaries.names(tracker.edition_on(day).edition)["name"].to_dict()
         if as_json:
-            rows = _records(top.drop(columns=["kind"]), index="ward")
-            for row in rows:
-                reasons = tracker.selection_reasons(table, row["ward"])
-                row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
-            edition = tracker.edition_on(day).edition
-            missing = tracker.not_ranked(table, day)
             return _print_json(
                 {
-                    "year": year,
                     "as_of": day,
-                    "edition": edition,
-                    "wards": rows,
-                    "not_ranked": missing,
+                    "rule": asdict(found.rule),
+                    "groups": _records(found.table, index="row"),
+                    "newly_seen": _records(found.newly_seen, index="row"),
                 }
             )
-        if missing := tracker.not_ranked(table, day):
-            names = ", ".join(missing)
-            typer.echo(say("selection.not_ranked", count=len(missing), names=names))
-        for ward, row in zip(top.index, _records(top), strict=True):
-            typer.echo(f"{row['rank']:>3}  {row['name']} ({ward})")
-            for reason in tracker.selection_reasons(table, str(ward)):
-                typer.echo(f"       - {say.reason(reason.code, reason.facts)}")
+        programme = tracker.programme()
+        typer.echo(say("report.as_of", day=day))
+        matrix = found.matrix
+        headers = (
+            say("column.ward"), *(category_name(code, programme, say) for code in matrix.columns),
+        )  # fmt: skip
+        rows = [
+            (str(names.get(ward, ward)), *(say(f"crime_group.{group}") for group in groups))
+            for ward, *groups in matrix.itertuples()
+        ]
+        _print_grid(headers, rows, title=say("selection.tab_groups"))
+        new = newly_seen_cells(found, names, programme, say)
+        if new.rows:
+            _print_grid(new.headers, new.rows, title=say("selection.newly_seen"))
+        for line in group_rule_lines(found.rule, say):
+            typer.echo(line)
         _say_if_simulated(tracker, say)
         return None
 

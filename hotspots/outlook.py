@@ -35,10 +35,12 @@ Forecast = Callable[[Iterable[HotspotState], date, RelapseRule, int], Mapping[st
 """Hotspots, a day, a rule and months ahead -> by hotspot the probability that its ward meets the
 rule within these months; NaN where that cannot be measured."""
 
-GROUPINGS: Final = ("kind", "listing")
-"""By kind of problem (one with several counts in each), and newly listed or carried over."""
+GROUPINGS: Final = ("kind", "listing", "region")
+"""By kind of problem (one with several counts in each), newly listed or carried over, and by region
+where the programme has regions."""
 
 NO_KIND: Final = "none"
+NO_REGION: Final = "none"
 LONG_HORIZON: Final = 24
 _DECEMBER: Final = 12
 _MOST_PAST_YEARS: Final = 10
@@ -53,7 +55,7 @@ class GroupShares:
     grouping : str
         One of `GROUPINGS`.
     group : str
-        The number of the kind or `none`; `new` or `carried_over`.
+        The number of the kind or `none`; `new` or `carried_over`; the region's code or `none`.
     plan_year : int or None
         None: all plan years together.
     transformed, not_relapsed : TargetResult
@@ -114,7 +116,13 @@ class Outlook:
         return tuple(each for each in found if each is not None)
 
 
-def outlook(programme: Programme, states_on: StatesOn, as_of: date, forecast: Forecast) -> Outlook:
+def outlook(
+    programme: Programme,
+    states_on: StatesOn,
+    as_of: date,
+    forecast: Forecast,
+    regions: Mapping[str, str] | None = None,
+) -> Outlook:
     """Return both targets in every reading, by group, and how the year is likely to end.
 
     Parameters
@@ -125,6 +133,8 @@ def outlook(programme: Programme, states_on: StatesOn, as_of: date, forecast: Fo
     as_of : date
     forecast : callable
         See `Forecast`; never asked about a day after `as_of`.
+    regions : mapping of str to str, optional
+        Code of the region of each hotspot; one that is not in it is of none.
     """
     states = states_on(as_of)
     watches = [watch for state in states.values() for watch in state.watches]
@@ -146,7 +156,7 @@ def outlook(programme: Programme, states_on: StatesOn, as_of: date, forecast: Fo
         cohort_end=_relapse_end(cohort, [w for w in watches if w.plan_year == year], as_of, risk)
         if cohort is not None and judged_now
         else None,
-        groups=tuple(_groups(states.values(), programme, as_of)),
+        groups=tuple(_groups(states.values(), programme, as_of, regions or {})),
     )
 
 
@@ -154,13 +164,19 @@ def outlook(programme: Programme, states_on: StatesOn, as_of: date, forecast: Fo
 
 
 def _groups(
-    states: Iterable[HotspotState], programme: Programme, as_of: date
+    states: Iterable[HotspotState],
+    programme: Programme,
+    as_of: date,
+    regions: Mapping[str, str],
 ) -> Iterable[GroupShares]:
     everybody = list(states)
     years = sorted({each.plan_year for state in everybody for each in state.enrolments})
     targets = programme.targets
-    for grouping in GROUPINGS:
-        for group, members in _split(everybody, grouping).items():
+    groups_of: dict[str, GroupsOf] = {"kind": _kinds, "listing": _listing}
+    if programme.regions:
+        groups_of["region"] = lambda state, _: [regions.get(state.hotspot, NO_REGION)]
+    for grouping, of_state in groups_of.items():
+        for group, members in _split(everybody, of_state).items():
             for year in (*years, None):
                 done = transformed_share(members, year, targets.transformed)
                 kept = (
@@ -172,11 +188,13 @@ def _groups(
                     yield GroupShares(grouping, group, year, done, kept)
 
 
-def _split(states: Iterable[HotspotState], grouping: str) -> dict[str, list[HotspotState]]:
+GroupsOf = Callable[[HotspotState, Enrolment], list[str]]
+
+
+def _split(states: Iterable[HotspotState], groups_of: GroupsOf) -> dict[str, list[HotspotState]]:
     """Return each group's hotspots, with those of their years and watches that belong to it."""
     parts: dict[str, list[HotspotState]] = {}
     for state in states:
-        groups_of = _kinds if grouping == "kind" else _listing
         for group in sorted({g for each in state.enrolments for g in groups_of(state, each)}):
             years = {each.plan_year for each in state.enrolments if group in groups_of(state, each)}
             part = replace(

@@ -29,6 +29,8 @@ from geo.wards import ReadWards, around, dense_core, drawing_copy, read_wards
 from hotspots.access import Access, asks
 from hotspots.boundary_reading import read_uploaded_boundaries
 from hotspots.carried import carried_panel, recorded_by_code, sources_on_record
+from hotspots.choice import ChoiceSources, Question, Selection, WardChoice
+from hotspots.choice_words import proposals_section, workbook
 from hotspots.editions import Editions, successor, unknown_ward
 from hotspots.effects import Effects, Sources, count_history, measure_effects
 from hotspots.errors import (
@@ -55,6 +57,8 @@ from hotspots.importing import (
     rejected_rows,
     sorted_rejections,
 )
+from hotspots.measures.components import DEFAULT_WEIGHTS, checked_weights
+from hotspots.measures.crime_groups import CrimeGroups
 from hotspots.measures.effect import placebo
 from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit
@@ -63,12 +67,14 @@ from hotspots.measures.panel import latest_run, weighted_index, without_partial_
 from hotspots.measures.personal_data import scan_text
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, alarm
+from hotspots.measures.scenarios import Equity, Scenarios
 from hotspots.measures.selection import (
     Comparison,
     compare_with_last_year,
     rank_wards,
     selection_reasons,
 )
+from hotspots.measures.selection_backtest import Backtest
 from hotspots.measures.small_counts import suppress, with_totals
 from hotspots.measures.targets import (
     cohort_non_relapse,
@@ -78,7 +84,7 @@ from hotspots.measures.targets import (
 from hotspots.outlook import Outlook, outlook
 from hotspots.programme.acknowledgement import acknowledgement_evidence
 from hotspots.programme.months import first_day_of_period, last_complete_month
-from hotspots.programme.plan import Programme, read_programme
+from hotspots.programme.plan import Label, Preset, Programme, read_programme
 from hotspots.programme.roles import Permission, Role, may_record
 from hotspots.programme.status import (
     DECISIONS,
@@ -110,10 +116,12 @@ from hotspots.records.log import (
     read_events,
     read_with_head,
 )
+from hotspots.records.presets import saved_presets
 from hotspots.records.simulation import DEMONSTRATION, simulation_of
 from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_of
 from hotspots.records.users import User
 from hotspots.records.verification import Verification, verify
+from hotspots.regions import groups_of_hotspots
 from hotspots.relapse_watch import AlarmBoard, ModelCard, RelapseWatch, RiskSources
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
@@ -1555,7 +1563,9 @@ class Tracker:
     def _outlook(self, as_of: date, known_on: datetime | None) -> Outlook:
         streams = by_hotspot(read_with_head(self.store.database)[0])
         states_on = cache(lambda day: _states(streams, day, known_on))
-        return outlook(self.programme(), states_on, as_of, self._watch().forecast)
+        programme = self.programme()
+        regions = groups_of_hotspots(programme.regions, self.boundaries, states_on(as_of).values())
+        return outlook(programme, states_on, as_of, self._watch().forecast, regions)
 
     @asks(Permission.READ)
     def view(self, snapshot: Snapshot, edition: str) -> MapView:
@@ -1662,10 +1672,18 @@ class Tracker:
 
     def _index_without_police(self, as_of: date, edition: Edition) -> pd.DataFrame | None:
         """Return the index without what the police found themselves; None if no source is known."""
+        panel = self._panel_without_police(edition)
+        if panel is None:
+            return None
+        known = self.index(as_of, edition)
+        index = weighted_index(panel, self.programme().weights)
+        return index.reindex(index=known.index, columns=known.columns).where(known.notna())
+
+    def _panel_without_police(self, edition: Edition) -> pd.DataFrame | None:
         if not self._once("sources", lambda: sources_on_record(self.store)) >= {"police"}:
             return None
         categories = list(self.programme().categories)
-        panel = self._once(
+        return self._once(
             ("panel without police", edition.wards_file, self.programme().source),
             lambda: (
                 carried_panel(
@@ -1673,9 +1691,6 @@ class Tracker:
                 ).table
             ),
         )
-        known = self.index(as_of, edition)
-        index = weighted_index(panel, self.programme().weights)
-        return index.reindex(index=known.index, columns=known.columns).where(known.notna())
 
     @asks(Permission.READ)
     def alarms(self, as_of: date, known_on: date | None = None) -> AlarmBoard:
@@ -1808,8 +1823,13 @@ class Tracker:
         return rows[columns].reset_index(drop=True)
 
     @asks(Permission.READ)
-    def selection(self, year: int, as_of: date) -> pd.DataFrame:
-        """Rank the wards for a plan year, with names and whether they are on the list before it."""
+    def selection(self, year: int, as_of: date, plan: Question | None = None) -> pd.DataFrame:
+        """Rank the wards for a plan year, with names and whether they are on the list before it.
+
+        By the smoothed level; with a plan as it asks (`Selection.table`).
+        """
+        if plan is not None:
+            return self.choose(replace(plan, year=year), as_of).table
         wards = self.boundaries.names(self.edition_on(as_of).edition)
         table = rank_wards(
             self.index(as_of),
@@ -1820,6 +1840,172 @@ class Tracker:
         return table.assign(
             name=wards["name"].reindex(table.index), kind=wards["kind"].reindex(table.index)
         )
+
+    def _choice(self) -> WardChoice:
+        def states(day: date) -> Mapping[str, HotspotState]:
+            def work() -> Mapping[str, HotspotState]:
+                return _states(by_hotspot(read_with_head(self.store.database)[0]), day, None)
+
+            return self._once(("states", day), work)
+
+        return WardChoice(
+            self.programme(),
+            ChoiceSources(
+                boundaries=self.boundaries,
+                index=lambda as_of, edition: self.index(as_of, edition),
+                unit=self._unit,
+                panel=self.panel,
+                panel_without_police=self._panel_without_police,
+                populations=lambda: self._other_rows(FileKind.POPULATIONS),
+                states=states,
+                shown=self._shown,
+                list_of=self.list_of,
+                keep=self._once,
+            ),
+        )
+
+    @asks(Permission.READ)
+    def question(self, year: int, count: int | None = None) -> Question:
+        """Return what is asked where nobody says otherwise: the programme's rules, the level."""
+        rules = self.programme().selection.constraints
+        return Question(year, rules if count is None else replace(rules, count=count))
+
+    @asks(Permission.READ)
+    def choose(self, question: Question, as_of: date) -> Selection:
+        """Rank the wards by a planner's weights, and choose under the rules of the plan.
+
+        Raises
+        ------
+        CannotMeasure
+            Too few counts, or ``kind_without_categories``.
+        HotspotsError
+            ``weights_invalid``.
+        """
+        return self._choice().choose(question, as_of)
+
+    @asks(Permission.READ)
+    def selection_backtest(self, as_of: date, question: Question) -> Backtest:
+        """Return what this way of choosing would have found in the store's own past."""
+        return self._choice().backtest(question, as_of)
+
+    @asks(Permission.READ)
+    def crime_groups(self, as_of: date) -> CrimeGroups:
+        """Return how each category of crime stands in each ward of the day's edition."""
+        return self._choice().crime_groups(as_of)
+
+    @asks(Permission.READ)
+    def compare_scenarios(self, a: Collection[str], b: Collection[str], as_of: date) -> Scenarios:
+        """Set two lists of wards side by side."""
+        return self._choice().compare(a, b, as_of)
+
+    @asks(Permission.READ)
+    def equity(self, chosen: Collection[str], as_of: date) -> Equity:
+        """Return whom a list covers, and whether it only follows the patrols."""
+        return self._choice().equity(chosen, as_of)
+
+    @asks(Permission.READ)
+    def not_transformed(self, year: int, as_of: date) -> frozenset[str] | None:
+        """Return the wards of the list before a year that were not transformed; None: not known."""
+        return self._choice().not_transformed(year, as_of)
+
+    @asks(Permission.READ)
+    def selection_presets(self) -> tuple[Preset, ...]:
+        """Return the weights that have a name: the level alone, the programme's, those saved."""
+        labels = {language: texts(language)("selection.preset_default") for language in LANGUAGES}
+        usual = Preset(_USUAL_PRESET, Label(labels["vi"], labels["en"]), dict(DEFAULT_WEIGHTS))
+        saved = [
+            Preset(name, Label(name, name), weights)
+            for name, weights in saved_presets(self.store.database).items()
+        ]
+        return (usual, *self.programme().selection.presets, *saved)
+
+    @asks(Permission.READ)
+    def preset(self, name: str) -> Preset:
+        """Return weights by their name.
+
+        Raises
+        ------
+        NotFound
+            ``preset_unknown``.
+        """
+        presets = {each.name: each for each in self.selection_presets()}
+        if name not in presets:
+            listed = ", ".join(presets)
+            raise NotFound(
+                "preset_unknown",
+                f"There are no weights called {name!r}; there are: {listed}.",
+                given=name,
+                allowed=listed,
+            )
+        return presets[name]
+
+    @asks(Permission.PROPOSE)
+    def save_preset(self, name: str, weights: Mapping[str, float], *, now: datetime) -> Preset:
+        """Keep weights under a name, for everybody; a line of the audit says who did.
+
+        Raises
+        ------
+        HotspotsError
+            ``preset_without_name``, ``preset_name_taken``, ``weights_invalid``.
+        """
+        plain = " ".join(_plain(name).split())
+        if not 0 < len(plain) <= _LONGEST_PRESET:
+            raise HotspotsError(
+                "preset_without_name",
+                f"Weights are saved under a name of 1 to {_LONGEST_PRESET} signs; give one.",
+                most=_LONGEST_PRESET,
+            )
+        _refuse_persons(plain)
+        fixed = (_USUAL_PRESET, *(each.name for each in self.programme().selection.presets))
+        if plain in fixed:
+            raise HotspotsError(
+                "preset_name_taken",
+                f"{plain!r} is a name of the programme file; take another.",
+                given=plain,
+            )
+        kept = {key: value for key, value in checked_weights(weights).items() if value}
+        audit = self.access.audit(AuditAction.PRESET_SAVED, now, plain, weights=kept)
+        with self.store.database.writing() as connection:
+            self.access.still(connection)
+            append_audit(connection, audit)
+        return Preset(plain, Label(plain, plain), kept)
+
+    @asks(Permission.EXPORT)
+    def export_selection(
+        self,
+        question: Question,
+        as_of: date,
+        *,
+        chosen: Sequence[str] | None = None,
+        now: datetime,
+        language: str,
+    ) -> bytes:
+        """Return a choice as a workbook, and note in the log who took it.
+
+        Parameters
+        ----------
+        chosen : sequence of str, optional
+            The wards ticked; the list that keeps to the rules if not given.
+        """
+        say, selection = texts(language), self.choose(question, as_of)
+        listed = selection.choice.wards if chosen is None else chosen
+        ended = self.log_head()
+        notes = [
+            say("report.as_of", day=as_of),
+            say("app.edition", edition=date.fromisoformat(selection.edition)),
+            say("app.log_head", count=str(ended.count), hash=ended.hash),
+        ]
+        if self.is_demonstration():
+            notes.append(say("app.simulated_long"))
+        content = workbook(selection, listed, self.programme(), notes, say)
+        audit = self.access.audit(
+            AuditAction.EXPORTED, now, f"selection {question.year}",
+            as_of=as_of.isoformat(), wards=len(listed),
+        )  # fmt: skip
+        with self.store.database.writing() as connection:
+            self.access.still(connection)
+            append_audit(connection, audit)
+        return content
 
     @asks(Permission.READ)
     def not_ranked(self, table: pd.DataFrame, as_of: date) -> list[str]:
@@ -1886,6 +2072,7 @@ class Tracker:
         today: date,
         now: datetime,
         kinds: tuple[int, ...] = (),
+        question: Question | None = None,
     ) -> tuple[list[Event], dict[str, HotspotsError]]:
         """Write `Proposed` events for wards, the ranking's evidence frozen in them.
 
@@ -1893,14 +2080,16 @@ class Tracker:
         ----------
         kinds : tuple of int
             For hotspots that are new; one that was listed before keeps its own.
+        question : Question, optional
+            The weights and rules the wards were chosen by; those of `Tracker.question` otherwise.
 
         Returns
         -------
         (list of Event, dict)
             What was written, and for the other wards why not.
         """
-        table = self.selection(year, on)
-        edition = self.edition_on(on).edition
+        asked = self.question(year) if question is None else replace(question, year=year)
+        selection = self.choose(asked, on)
         known = self.snapshot(on).states
         taken = self.cannot_be_proposed(wards, on)
         free = [ward for ward in wards if ward not in taken]
@@ -1915,7 +2104,7 @@ class Tracker:
                 plan_year=year,
                 ward=None if name in known else ward,  # perhaps it stands on an older ward
                 kinds=kinds,
-                evidence=_evidence(table, ward, on, edition),
+                evidence=selection.evidence(ward),
             )
             for ward, name in names.items()
         ]
@@ -2004,13 +2193,33 @@ class Tracker:
             files = {name: self.hotspot(name, as_of, known_on) for name in snapshot.states}
             drawings = self._drawings(snapshot, say)
             found = self.outlook(as_of, known_on)
-            return render(programme_page(snapshot, found, files, drawings, made_on, say))
+            page = programme_page(snapshot, found, files, drawings, made_on, say)
+            proposed = proposals_section(snapshot, self._proposals(snapshot), say)
+            return render(replace(page, outlook=(*page.outlook, *proposed)))
         if kind == "hotspot":
             file = self.hotspot(which, as_of, known_on)
             where = () if snapshot.view is None else snapshot.view.wards_of(which)["ward"]
             drawings = self._drawings(snapshot, say, [str(ward) for ward in where])
             return render(hotspot_page(snapshot, file, drawings, made_on, say))
         return render(self._ward_page(snapshot, which, made_on, say))
+
+    def _proposals(self, snapshot: Snapshot) -> list[tuple[Event, str]]:
+        """Return the proposals for the latest plan year ahead, and how each stands."""
+        found = []
+        events, _ = read_with_head(self.store.database)
+        for stream in by_hotspot(events).values():
+            waiting = {event.event_id for event in pending(stream, snapshot.known_on)}
+            believed = {event.event_id for event in resolve(stream, snapshot.known_on)}
+            for event in stream:
+                if event.type is EventType.PROPOSED and event.effective_on <= snapshot.as_of:
+                    if event.event_id in waiting:
+                        found.append((event, "waits"))
+                    elif event.event_id in believed:
+                        found.append((event, "proposed"))
+        latest = max((event.plan_year or 0 for event, _ in found), default=0)
+        if latest <= snapshot.as_of.year:
+            return []
+        return [each for each in found if each[0].plan_year == latest]
 
     def _ward_page(self, snapshot: Snapshot, code: str, made_on: date, say: Texts) -> Page:
         edition = self.edition_on(snapshot.as_of)
@@ -2148,6 +2357,8 @@ class _Cache:
 
 _FREE_FOR_A_NEW_HOTSPOT = frozenset({Status.TRANSFORMED, Status.RELEASED})
 _LONGEST_NUMBER = 9
+_USUAL_PRESET = "smoothed_level"
+_LONGEST_PRESET = 60
 _EVENT_COLUMNS = ("hotspot", "event", "on", "ward", "edition", "plan_year", "kinds", "note", "by")
 
 
@@ -2202,20 +2413,6 @@ def _read_whole(text: str) -> int | None:
     if len(text.strip()) > _LONGEST_NUMBER:
         raise IntakeError("cell_not_read", f"{text[:80]!r} is too large.", given=text[:80])
     return int(text)
-
-
-def _evidence(table: pd.DataFrame, ward: str, on: date, edition: str) -> dict[str, object]:
-    """Return the numbers a proposal was made on, to be kept with it; none for a ward unranked."""
-    if ward not in table.index:
-        return {"as_of": on.isoformat(), "edition": edition}
-    rank, score, last12 = table.loc[[ward], ["rank", "score", "last12"]].to_numpy(float)[0]
-    return {
-        "rank": int(rank),
-        "score": round(float(score), 1),
-        "last12": round(float(last12), 1),
-        "as_of": on.isoformat(),
-        "edition": edition,
-    }
 
 
 def _read_date(text: str) -> date:

@@ -49,18 +49,7 @@ from hotspots.measures.levels import known_months
 from hotspots.measures.rank_intervals import score_deviation
 from hotspots.measures.reasons import Reason
 from hotspots.measures.selection import LONG_MONTHS, rank_wards
-
-COMPONENTS: Final = (
-    "smoothed_level",
-    "rate",
-    "persistence",
-    "trend",
-    "severity",
-    "neighbours",
-    "pattern",
-    "carried_over",
-    "relapse",
-)
+from hotspots.programme.selection_rules import COMPONENTS as COMPONENTS
 
 DEFAULT_WEIGHTS: Final[Mapping[str, float]] = {
     name: 1.0 if name == "smoothed_level" else 0.0 for name in COMPONENTS

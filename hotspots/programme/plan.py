@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
+from math import isfinite
 from typing import Final, Literal
 
 from hotspots.errors import ProgrammeError
+from hotspots.programme.selection_rules import COMPONENTS, Constraints, read_constraints
 
 QUARTER_ENDS: Final = (3, 6, 9, 12)
+USUAL_COUNT: Final = 12
+"""Wards to choose, where the programme does not say how many."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,44 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Region:
+    """A part of the area: wards of one boundary edition."""
+
+    code: str
+    label: Label
+    edition: str
+    wards: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A responsible unit: its wards, and how many areas it can take on; None = no limit."""
+
+    code: str
+    label: Label
+    edition: str
+    wards: frozenset[str]
+    capacity: int | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Weights of the components of a ranking, under a name."""
+
+    name: str
+    label: Label
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SelectionDefaults:
+    """What a choice of wards begins with: its rules, and weights by name."""
+
+    constraints: Constraints = field(default_factory=lambda: Constraints(USUAL_COUNT))
+    presets: tuple[Preset, ...] = ()
+
+
+@dataclass(frozen=True)
 class Programme:
     """One programme, checked. `source` is the text it was read from.
 
@@ -126,6 +169,9 @@ class Programme:
     approval_required: bool
     source: str
     alarms: AlarmSettings = AlarmSettings()
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    selection: SelectionDefaults = field(default_factory=SelectionDefaults)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -227,6 +273,7 @@ def _programme(data: Mapping[str, object], text: str, problems: _Problems) -> Pr
     code = data.get("code")
     problems.check(isinstance(code, str) and bool(code), "code: a short text is needed")
     kinds = _kinds(problems.table(data, "kinds"), problems)
+    units = _units(data.get("units", {}), problems)
     targets = problems.table(data, "targets")
     return Programme(
         code=str(code),
@@ -243,6 +290,9 @@ def _programme(data: Mapping[str, object], text: str, problems: _Problems) -> Pr
         approval_required=_approval_required(data.get("approval", {}), problems),
         source=text,
         alarms=_alarms(data.get("alarms", {}), problems),
+        regions=_regions(data.get("regions", {}), problems),
+        units=units,
+        selection=_selection(data.get("selection", {}), kinds, units, problems),
     )
 
 
@@ -339,3 +389,133 @@ def _approval_required(table: object, problems: _Problems) -> bool:
     required = table.get("required", True) if isinstance(table, dict) else None
     problems.check(isinstance(required, bool), "approval.required: true or false is needed")
     return required is not False
+
+
+# -- regions, responsible units, and what a choice of wards begins with
+
+
+def _regions(given: object, problems: _Problems) -> dict[str, Region]:
+    regions: dict[str, Region] = {}
+    for code, entry in _entries(given, "regions", problems).items():
+        where = f"regions.{code}"
+        edition, wards = _wards_of(entry, where, problems)
+        _refuse_shared(wards, edition, regions, where, problems)
+        regions[code] = Region(code, problems.label(entry, where), edition, wards)
+    return regions
+
+
+def _units(given: object, problems: _Problems) -> dict[str, Unit]:
+    units: dict[str, Unit] = {}
+    for code, entry in _entries(given, "units", problems).items():
+        where = f"units.{code}"
+        edition, wards = _wards_of(entry, where, problems)
+        _refuse_shared(wards, edition, units, where, problems)
+        most = (
+            problems.whole(entry, "capacity", 0, 999, f"{where}.") if "capacity" in entry else None
+        )
+        units[code] = Unit(code, problems.label(entry, where), edition, wards, most)
+    return units
+
+
+def _entries(given: object, name: str, problems: _Problems) -> dict[str, dict[str, object]]:
+    if not isinstance(given, dict):
+        problems.found.append(f"{name}: a table [{name}.CODE] for each is needed")
+        return {}
+    for code, entry in given.items():
+        problems.check(isinstance(entry, dict), f"{name}.{code}: a table is needed")
+    return {str(code): entry for code, entry in given.items() if isinstance(entry, dict)}
+
+
+def _wards_of(
+    entry: Mapping[str, object], where: str, problems: _Problems
+) -> tuple[str, frozenset[str]]:
+    """Read the wards of a region or a unit, and the edition that their codes are of."""
+    wards = entry.get("wards")
+    good = isinstance(wards, list) and bool(wards) and all(_is_text(ward) for ward in wards)
+    problems.check(good, f"{where}.wards: a list of ward codes as text is needed")
+    edition = entry.get("edition")
+    day = edition.isoformat() if isinstance(edition, date) else str(edition)
+    problems.check(_is_day(day), f"{where}.edition: a day like 2025-07-01 is needed")
+    return day, frozenset(map(str, wards)) if good and isinstance(wards, list) else frozenset()
+
+
+def _refuse_shared(
+    wards: frozenset[str],
+    edition: str,
+    others: Mapping[str, Region] | Mapping[str, Unit],
+    where: str,
+    problems: _Problems,
+) -> None:
+    for other in others.values():
+        shared = sorted(wards & other.wards) if other.edition == edition else []
+        problems.check(
+            not shared, f"{where}.wards: {', '.join(shared)} already belong to {other.code}"
+        )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _selection(
+    given: object, kinds: Mapping[int, Label], units: Mapping[str, Unit], problems: _Problems
+) -> SelectionDefaults:
+    """Read what a choice begins with; what a unit can take on is a rule of every choice."""
+    if not isinstance(given, dict):
+        problems.found.append("selection: a table [selection] is needed")
+        return SelectionDefaults()
+    rules = {"count": USUAL_COUNT} | {k: v for k, v in given.items() if k != "presets"}
+    try:
+        constraints = read_constraints(rules)
+    except ProgrammeError as error:
+        problems.found.append(f"selection: {error.facts['problem']}")
+        constraints = Constraints(USUAL_COUNT)
+    for kind in sorted(set(constraints.kinds) - set(kinds)):
+        problems.found.append(f"selection.kinds.{kind}: not among the kinds of the file")
+    for unit in sorted(set(constraints.capacity) - set(units)):
+        problems.found.append(f"selection.capacity.{unit}: not among the units of the file")
+    of_units = {code: unit.capacity for code, unit in units.items() if unit.capacity is not None}
+    return SelectionDefaults(
+        replace(constraints, capacity=of_units | dict(constraints.capacity)),
+        _presets(given.get("presets", {}), problems),
+    )
+
+
+def _presets(given: object, problems: _Problems) -> tuple[Preset, ...]:
+    presets = []
+    for name, entry in _entries(given, "selection.presets", problems).items():
+        where = f"selection.presets.{name}"
+        weights = entry.get("weights")
+        good = isinstance(weights, dict) and are_weights(weights)
+        allowed = ", ".join(COMPONENTS)
+        problems.check(
+            good, f"{where}.weights: numbers of 0 or more, one above 0, for some of {allowed}"
+        )
+        if good and isinstance(weights, dict):
+            numbers = {str(key): float(value) for key, value in weights.items()}
+            presets.append(Preset(name, problems.label(entry, where), numbers))
+    return tuple(presets)
+
+
+def are_weights(given: Mapping[str, object]) -> bool:
+    """Tell whether these are weights for components of a ranking, at least one above 0.
+
+    >>> are_weights({"smoothed_level": 1, "trend": 0.5}), are_weights({"trend": 0})
+    (True, False)
+    """
+    values = [value for value in given.values() if type(value) in (int, float)]
+    return (
+        set(given) <= set(COMPONENTS)
+        and len(values) == len(given)
+        and all(
+            isinstance(value, int | float) and isfinite(value) and value >= 0 for value in values
+        )
+        and any(values)
+    )

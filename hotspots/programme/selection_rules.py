@@ -24,8 +24,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from hotspots.errors import ProgrammeError
+
+COMPONENTS: Final = (
+    "smoothed_level",
+    "rate",
+    "persistence",
+    "trend",
+    "severity",
+    "neighbours",
+    "pattern",
+    "carried_over",
+    "relapse",
+)
+"""What a planner may give a weight to; see `hotspots.measures.components`."""
 
 MOST_WARDS = 10_000
 

@@ -36,6 +36,7 @@ class AuditAction(StrEnum):
     BOUNDARIES_ADDED = "boundaries_added"
     CROSSWALK_ADDED = "crosswalk_added"
     PROGRAMME_ADDED = "programme_added"
+    PRESET_SAVED = "preset_saved"
     DEMONSTRATION_BEGUN = "demonstration_begun"
     USER_ADDED = "user_added"
     USER_CHANGED = "user_changed"

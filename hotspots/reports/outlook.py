@@ -12,7 +12,7 @@ from typing import Any
 from hotspots.measures.projection import Projection
 from hotspots.measures.survival import Survival
 from hotspots.measures.targets import TargetResult
-from hotspots.outlook import GROUPINGS, NO_KIND, GroupShares, Outlook
+from hotspots.outlook import GROUPINGS, NO_KIND, NO_REGION, GroupShares, Outlook
 from hotspots.programme.plan import Programme
 from hotspots.reports.colours import verdict_style
 from hotspots.reports.html import Card, Cells
@@ -295,14 +295,29 @@ def group_table(
     return Cells((say("column.group"), *(say(f"column.{column}") for column in columns)), rows)
 
 
+def groups_note(programme: Programme, say: Texts) -> str:
+    """Say how the groups are to be read, and that there are none by region if there are none."""
+    note = say("outlook.groups_note")
+    return note if programme.regions else f"{note} {say('outlook.groups_no_regions')}"
+
+
 def group_name(each: GroupShares, programme: Programme, say: Texts) -> str:
     """Return a group's name."""
     if each.grouping == "listing":
         return say(f"outlook.listing_{each.group}")
+    if each.grouping == "region":
+        return _region_name(each.group, programme, say)
     if each.group == NO_KIND:
         return say("outlook.kind_none")
     label = programme.kinds.get(int(each.group))
     return f"{each.group}. {label.of(say.language)}" if label is not None else each.group
+
+
+def _region_name(code: str, programme: Programme, say: Texts) -> str:
+    if code == NO_REGION:
+        return say("outlook.region_none")
+    region = programme.regions.get(code)
+    return code if region is None else region.label.of(say.language)
 
 
 def _share_cells(result: TargetResult, say: Texts) -> tuple[str, ...]:
@@ -354,7 +369,7 @@ def outlook_lines(outlook: Outlook, programme: Programme, say: Texts) -> Iterato
         yield f"{say(f'outlook.{which}')} · {say('outlook.groups').lower()}"
         yield from (f"    {' · '.join(row)}" for row in table.rows)
     if outlook.groups:
-        yield f"    {say('outlook.groups_note')}"
+        yield f"    {groups_note(programme, say)}"
 
 
 def _number_lines(found: Survival, say: Texts) -> Iterator[str]:

@@ -26,6 +26,7 @@ from hotspots.reports.lineage import lineage_lines
 from hotspots.reports.outlook import (
     basis_lines,
     group_table,
+    groups_note,
     likelihood,
     long_line,
     projection_lines,
@@ -133,7 +134,7 @@ def _outlook_sections(snapshot: Snapshot, outlook: Outlook, say: Texts) -> Itera
             facts=((say("outlook.probability"), likelihood(each, say)),),
             sentences=(*projection_lines(each, say), *basis_lines(each, say)),
         )
-    notes: tuple[str, ...] = (say("outlook.groups_note"),)
+    notes: tuple[str, ...] = (groups_note(snapshot.programme, say),)
     for which in ("transformed", "not_relapsed") if outlook.groups else ():
         title = f"{say(f'outlook.{which}')} · {say('outlook.groups').lower()}"
         table = group_table(outlook, which, None, snapshot.programme, say)

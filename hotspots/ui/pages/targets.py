@@ -21,6 +21,7 @@ from hotspots.reports.html import Card, Cells
 from hotspots.reports.outlook import (
     basis_lines,
     group_table,
+    groups_note,
     likelihood,
     long_line,
     projection_lines,
@@ -224,7 +225,7 @@ def _groups(snapshot: Snapshot, outlook: Outlook, say: Texts) -> None:
     for which in ("transformed", "not_relapsed"):
         st.markdown(f"**{say(f'outlook.{which}')}**")
         widgets.cells(group_table(outlook, which, year, snapshot.programme, say))
-    st.caption(say("outlook.groups_note"))
+    st.caption(groups_note(snapshot.programme, say))
 
 
 def _hotspots(snapshot: Snapshot, say: Texts) -> None:
