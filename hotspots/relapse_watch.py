@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from hotspots.editions import Editions
 from hotspots.errors import CannotMeasure, HotspotsError, NotFound
 from hotspots.measures.alarms import AlarmFinding, find_alarms, with_acknowledgements
-from hotspots.measures.feedback import feedback_difference, police_share
+from hotspots.measures.feedback import feedback_difference
 from hotspots.measures.levels import known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
@@ -53,6 +53,8 @@ class RiskSources:
         Severity-weighted months x wards index of an edition up to a day.
     index_without_police : callable
         The same without what the police found themselves; None where no source is on record.
+    police_share : callable
+        By ward the share of the last 12 months' incidents that the police found themselves.
     unit : callable
         Weight of the typical incident.
     keep : callable
@@ -62,6 +64,7 @@ class RiskSources:
     boundaries: Editions
     index: Callable[[date, Edition], pd.DataFrame]
     index_without_police: Callable[[date, Edition], pd.DataFrame | None]
+    police_share: Callable[[date, Edition], pd.Series[float]]
     unit: Callable[[date, Edition], float]
     keep: Callable[[object, Callable[[], Any]], Any]
 
@@ -404,10 +407,11 @@ class RelapseWatch:
         """
         as_of, rule = snapshot.as_of, self._programme.relapse
         try:
-            counts = self._counts(edition, as_of)
-            without = self._sources.index_without_police(
-                as_of, self._sources.boundaries.named(edition)
+            counts, boundaries = (
+                self._counts(edition, as_of),
+                self._sources.boundaries.named(edition),
             )
+            without = self._sources.index_without_police(as_of, boundaries)
             if without is None:
                 return []
             measurable, _ = _measurable(watched, counts)
@@ -415,7 +419,7 @@ class RelapseWatch:
             table, reasons = feedback_difference(
                 counts.forward(measurable, rule, (6,)).table,
                 less.forward(measurable, rule, (6,)).table,
-                police_share(counts.index, without, as_of),
+                self._sources.police_share(as_of, boundaries),
                 self._programme.alarms,
             )
         except (CannotMeasure, NotFound):

@@ -56,6 +56,7 @@ from hotspots.importing import (
     sorted_rejections,
 )
 from hotspots.measures.effect import placebo
+from hotspots.measures.feedback import police_share
 from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit
 from hotspots.measures.mapping import ColumnMapping, Guess, columns_of, read_mapping, require
@@ -1656,16 +1657,34 @@ class Tracker:
             return self.index(as_of, edition)
 
         sources = RiskSources(
-            self.boundaries, index, self._index_without_police, self._unit, self._once
+            self.boundaries,
+            index,
+            self._index_without_police,
+            self._police_share,
+            self._unit,
+            self._once,
         )
         return RelapseWatch(self.programme(), sources)
 
     def _index_without_police(self, as_of: date, edition: Edition) -> pd.DataFrame | None:
         """Return the index without what the police found themselves; None if no source is known."""
-        if not self._once("sources", lambda: sources_on_record(self.store)) >= {"police"}:
+        if "police" not in self._once("sources", lambda: sources_on_record(self.store)):
             return None
+        known = self.index(as_of, edition)
+        index = weighted_index(self._panel_without_police(edition), self.programme().weights)
+        return index.reindex(index=known.index, columns=known.columns).where(known.notna())
+
+    def _police_share(self, as_of: date, edition: Edition) -> pd.Series[float]:
+        """Return by ward the share of the last year's incidents that the police found."""
+        alike = dict.fromkeys(self.programme().categories, 1.0)
+        counts = weighted_index(self.panel(edition), alike)
+        return police_share(
+            counts, weighted_index(self._panel_without_police(edition), alike), as_of
+        )
+
+    def _panel_without_police(self, edition: Edition) -> pd.DataFrame:
         categories = list(self.programme().categories)
-        panel = self._once(
+        return self._once(
             ("panel without police", edition.wards_file, self.programme().source),
             lambda: (
                 carried_panel(
@@ -1673,9 +1692,6 @@ class Tracker:
                 ).table
             ),
         )
-        known = self.index(as_of, edition)
-        index = weighted_index(panel, self.programme().weights)
-        return index.reindex(index=known.index, columns=known.columns).where(known.notna())
 
     @asks(Permission.READ)
     def alarms(self, as_of: date, known_on: date | None = None) -> AlarmBoard:
