@@ -32,7 +32,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from hotspots.measures.levels import Floats
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import AMBER_FROM, RED_FROM
-from hotspots.measures.relapse_cases import HORIZONS, labelled, log_odds
+from hotspots.measures.relapse_cases import HORIZONS, known_by, labelled, log_odds
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
     LEAST_FITTED,
@@ -227,7 +227,7 @@ def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
     """
     scored = cases.assign(log_share=_log_share(cases), points=points(cases))
     told = [
-        _told(labelled(scored, horizon, by=group["origin"].iloc[0].date()), group, horizon)
+        _told(known_by(scored, group["origin"].iloc[0].date()), group, horizon)
         for _, group in scored.groupby("origin", sort=True)
     ]
     if not told:
@@ -235,14 +235,15 @@ def predictions(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return pd.concat(told).loc[cases.index]
 
 
-def _told(past: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def _told(then: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    past = labelled(then, horizon)
     labels = past[f"y{horizon}"]
     base = float((labels.sum() + 1) / (len(labels) + 2))
     table = pd.DataFrame({"base": base}, index=now.index)
     for model, feature in (("level", "log_share"), ("points", "points")):
         table[model] = _one_feature(feature, past, now, horizon, base)
     table["simulation"] = now[f"p{horizon}"]
-    table["recalibrated"] = recalibration(past, horizon).apply(now[f"p{horizon}"])
+    table["recalibrated"] = recalibration(then, horizon).apply(now[f"p{horizon}"])
     table["fitted"] = table["recalibrated"]
     if enough(past, horizon, LEAST_FITTED):
         table["fitted"] = RelapseModel().fit(past, horizon).probability(now)
@@ -277,7 +278,9 @@ def _judged(cases: pd.DataFrame, horizon: int, least: int) -> pd.DataFrame:
     if known.empty or least <= 0:
         return known
     origins = known["origin"].drop_duplicates()
-    before = [labelled(cases, horizon, by=day.date())["hotspot"].nunique() for day in origins]
+    before = [
+        labelled(known_by(cases, day.date()), horizon)["hotspot"].nunique() for day in origins
+    ]
     return known.loc[known["origin"].isin(origins[np.array(before) >= least])]
 
 
@@ -512,8 +515,8 @@ def alarms(cases: pd.DataFrame, p: pd.Series[float], threshold: float) -> dict[s
     dict
         `threshold`; `relapses` (episodes that ended in one); `foreseen` (share of them),
         `foreseen_early` (share with `LEAD_MONTHS` or more), `median_lead` (months, of the
-        foreseen); `alarms` (number), `alarms_per_relapse` (per foreseen one), `alarmed` (share of
-        area-months).
+        foreseen); `alarms` (number), `alarmed_episodes` (with one or more), `alarms_per_relapse`
+        (per foreseen one), `alarmed` (share of area-months).
 
     Examples
     --------
@@ -537,6 +540,7 @@ def alarms(cases: pd.DataFrame, p: pd.Series[float], threshold: float) -> dict[s
         "foreseen_early": _share(leads >= LEAD_MONTHS),
         "median_lead": float(leads.median()) if foreseen.any() else float("nan"),
         "alarms": float(started),
+        "alarmed_episodes": float(rows.loc[rows["alarmed"], "episode"].nunique()),
         "alarms_per_relapse": started / foreseen.sum() if foreseen.any() else float("nan"),
         "alarmed": _share(rows["alarmed"]),
     }

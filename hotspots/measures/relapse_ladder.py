@@ -251,7 +251,9 @@ def calibrated_risk(
             unit=unit,
         )
     known = known_months(index, as_of)
-    earlier = pd.DataFrame(columns=["area", "relapsed_on"]) if recorded is None else recorded
+    earlier = recorded
+    if earlier is None or earlier.empty:
+        earlier = emulate(index, rule, as_of=as_of, watch_months=watch_months)
     now = features(known, watched, earlier, simulated.table, as_of, unit=unit)
     return _climb(now, simulated, past, tested or {}, len(common_span(known)), horizons)
 

@@ -15,6 +15,7 @@ from hotspots.measures.relapse_cases import (
     cases,
     emulate,
     horizon_ends,
+    known_by,
     labelled,
     log_odds,
     under_watch,
@@ -184,7 +185,7 @@ def test_nothing_watched_is_no_case_and_keeps_the_columns() -> None:
     past = cases(counts, emulate(counts, fixed(100), as_of=LAST_DAY), fixed(100), as_of=LAST_DAY)
     assert past.empty
     assert {"hotspot", "origin", "p6", "y12", "trend"} <= set(past.columns)
-    assert labelled(past, 6, by=LAST_DAY).empty
+    assert labelled(known_by(past, LAST_DAY), 6).empty
 
 
 def test_a_rising_ward_has_a_positive_trend_and_a_steady_one_none() -> None:
