@@ -159,7 +159,7 @@ def backtest(
         _curves(judged, predicted),
         _alarm_table(cases, predicted),
         predicted,
-        {h: verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
+        {h: _verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
     )
 
 
@@ -430,27 +430,31 @@ def _quantile(values: Floats, share: float) -> float:
     return float(np.quantile(values, share))
 
 
-def verdict(
-    judged: pd.DataFrame, predicted: pd.DataFrame, horizon: int, resamples: int, seed: int
-) -> Verdict:
+def verdict(cases: pd.DataFrame, horizon: int, *, resamples: int = 500, seed: int = 0) -> Verdict:
     """Return the model in force, and whether its probabilities may be shown.
 
     `fitted` is in force if its Brier score is better than that of `recalibrated` in 95 % of the
     resamples of hotspots; otherwise the simpler one. Probabilities are hidden if the lower end of
     the interval of the skill is not above 0, once there are `LEAST_CASES` hotspots to judge by.
+    Judged are the origins that had `LEAST_CASES` labelled hotspots before them, if these leave
+    enough to judge by; otherwise all.
 
     Parameters
     ----------
-    judged : pd.DataFrame
-        Cases with a label for the horizon; of `backtest` those at origins that had `LEAST_CASES`
-        labelled hotspots before them, if these are enough to judge by.
-    predicted : pd.DataFrame
-        From `predictions`.
+    cases : pd.DataFrame
+        From `relapse_cases.cases`.
     horizon : int
         Months ahead.
     resamples, seed : int
         Of the bootstrap over hotspots.
     """
+    told = predictions(cases, horizon) if enough(cases, horizon) else pd.DataFrame()
+    return _verdict(_ripe(cases, horizon), told, horizon, resamples, seed)
+
+
+def _verdict(
+    judged: pd.DataFrame, predicted: pd.DataFrame, horizon: int, resamples: int, seed: int
+) -> Verdict:
     if not enough(judged, horizon):
         facts = {"hotspots": judged["hotspot"].nunique(), "needed": LEAST_CASES}
         facts |= {"relapses": LEAST_RELAPSES, "horizon": horizon}

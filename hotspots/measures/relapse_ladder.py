@@ -38,7 +38,7 @@ import pandas as pd
 from hotspots.measures.levels import SEASON_MONTHS, common_span, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
-from hotspots.measures.relapse_backtest import ALARM_HORIZON, Backtest, backtest, points
+from hotspots.measures.relapse_backtest import ALARM_HORIZON, Backtest, Verdict, points, verdict
 from hotspots.measures.relapse_cases import HORIZONS, cases, emulate, features, labelled
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
@@ -266,8 +266,10 @@ def _climb(
     months: int,
     horizons: Sequence[int],
 ) -> CalibratedRisk:
-    steps = {each: _step(now, past, _tested(past, tested, each, horizons), months, each)
-             for each in horizons}  # fmt: skip
+    steps = {
+        horizon: _step(now, past, _verdict(past, tested, horizon), months, horizon)
+        for horizon in horizons
+    }
     first = ALARM_HORIZON if ALARM_HORIZON in steps else horizons[0]
     return CalibratedRisk(
         _table(now, simulated.table, steps),
@@ -293,23 +295,21 @@ class _Step:
     verdict: Reason
 
 
-def _tested(
-    past: Past, tested: Mapping[Source, Backtest], horizon: int, horizons: Sequence[int]
-) -> Backtest:
+def _verdict(past: Past, tested: Mapping[Source, Backtest], horizon: int) -> Verdict:
     source = past.source(horizon)
     if source in tested:
-        return tested[source]
-    return backtest(past.cases(horizon), horizons=(horizon,))
+        return tested[source].verdicts[horizon]
+    return verdict(past.cases(horizon), horizon)
 
 
-def _step(now: pd.DataFrame, past: Past, tested: Backtest, months: int, horizon: int) -> _Step:
-    verdict, labels = tested.verdicts[horizon], past.cases(horizon)
+def _step(now: pd.DataFrame, past: Past, judged: Verdict, months: int, horizon: int) -> _Step:
+    labels = past.cases(horizon)
     if months < SEASON_MONTHS:
         nothing = pd.Series(np.nan, now.index)
         needed = Reason("rung_needs_months", {"months": months, "needed": SEASON_MONTHS})
         return _Step(0, nothing, None, False, needed)
-    shown, why = verdict.shown, verdict.reason
-    if verdict.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
+    shown, why = judged.shown, judged.reason
+    if judged.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
         model = RelapseModel().fit(labels, horizon)
         return _Step(3, model.probability(now), model, shown, why)
     line = calibration_in_force(past, horizon)
