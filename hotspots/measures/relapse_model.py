@@ -65,7 +65,7 @@ As much information as 32 cases at even odds that came out as expected (a case a
 PLATT_PRECISION: Final = (4.0, 12.0)
 """Prior of the recalibration: intercept about 0 with sd .5, slope about 1 with sd .29."""
 
-STRENGTH: Final = 0.3
+STRENGTH: Final = 0.5
 """`C` of the logistic regression on standardised features: a strong penalty."""
 
 MARGIN: Final = 0.10
