@@ -159,7 +159,7 @@ class RelapseWatch:
             return WatchedRisk(None, None, {}, {})
         found: dict[str, CalibratedRisk] = {}
         problems: dict[str, HotspotsError] = {}
-        here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+        here = self._on_unchanged_wards(watched, self._sources.boundaries.near(as_of).edition)
         for name, group in here.groupby("edition"):
             try:
                 counts = self._counts(str(name), as_of)
@@ -182,7 +182,7 @@ class RelapseWatch:
         columns = ["area", "edition", "transformed_on"]
         wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         found = dict.fromkeys(rows, float("nan"))
-        here = self._on_unchanged_wards(wards, self._sources.boundaries.on(as_of).edition)
+        here = self._on_unchanged_wards(wards, self._sources.boundaries.near(as_of).edition)
         for name, group in here.groupby("edition"):
             try:
                 counts = self._counts(str(name), as_of)
@@ -309,7 +309,7 @@ class RelapseWatch:
         self, states: Mapping[str, HotspotState], as_of: date
     ) -> dict[str, pd.DataFrame]:
         """Return the recorded episodes up to a day by edition, see `relapse_cases`."""
-        today = self._sources.boundaries.on(as_of).edition
+        today = self._sources.boundaries.near(as_of).edition
         rows = [
             (f"{name}/{number}", place.ward, place.edition, watch.transformed_on, watch, name)
             for name, state in states.items()
@@ -332,7 +332,7 @@ class RelapseWatch:
         measured: Mapping[str, CalibratedRisk],
     ) -> ModelCard:
         """Return how far the probabilities of the day's edition are to be trusted."""
-        edition = self._sources.boundaries.on(as_of).edition
+        edition = self._sources.boundaries.near(as_of).edition
         past = self.past(states, edition, as_of, known_on)
         tested = self.tested(past, edition, as_of, known_on)
         return ModelCard(edition, as_of, past, tested, measured.get(edition))
@@ -347,7 +347,7 @@ class RelapseWatch:
         found: list[AlarmFinding] = []
         compared: list[tuple[pd.DataFrame, dict[object, Reason]]] = []
         if len(watched):
-            here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+            here = self._on_unchanged_wards(watched, self._sources.boundaries.near(as_of).edition)
             for name, group in here.groupby("edition"):
                 found += self._found(str(name), group, snapshot)
                 compared += self._compared(str(name), group, snapshot)

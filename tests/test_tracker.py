@@ -869,6 +869,12 @@ def _same_but_for_the_head(old: Any, new: Any) -> None:
         elif each.name == "risk":
             pd.testing.assert_frame_equal(left.table, right.table, check_exact=True)
             assert left.reasons == right.reasons
+        elif each.name == "calibrated":
+            assert set(left) == set(right)
+            for edition, risk in left.items():
+                pd.testing.assert_frame_equal(risk.table, right[edition].table, check_exact=True)
+                pd.testing.assert_frame_equal(risk.labels, right[edition].labels)
+                assert (risk.rungs, risk.needs) == (right[edition].rungs, right[edition].needs)
         else:
             assert left == right, each.name
 

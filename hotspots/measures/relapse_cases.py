@@ -347,7 +347,9 @@ def _seen_from(
     risk = forward_risk(
         index, watched, rule, as_of=day, horizons=horizons, draws=draws, seed=seed, unit=unit
     )
-    table = features(known, watched, episodes, risk.table, day, unit=unit)
+    measured = risk.table[f"p{horizons[0]}"].notna()  # a rule of growth needs the year before
+    watched, simulated = watched.loc[measured], risk.table.loc[measured]
+    table = features(known, watched, episodes, simulated, day, unit=unit)
     table.insert(0, "hotspot", watched["hotspot"])
     table.insert(1, "episode", watched.index)
     return table

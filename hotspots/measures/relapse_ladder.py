@@ -298,7 +298,9 @@ def _step(now: pd.DataFrame, past: Past, months: int, horizon: int) -> _Step:
     shown, why = judged.shown, judged.reason
     if judged.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
         model = RelapseModel().fit(labels, horizon)
-        return _Step(3, model.probability(now), model, shown, why)
+        measured = now[now[f"p{horizon}"].notna()]
+        probability = model.probability(measured).reindex(now.index)
+        return _Step(3, probability, model, shown, why)
     line = calibration_in_force(past, horizon)
     rung = 2 if enough(labels, horizon, LEAST_CASES) else 1
     return _Step(rung, line.apply(now[f"p{horizon}"]), None, shown, why)
@@ -338,9 +340,9 @@ def _table(now: pd.DataFrame, simulated: pd.DataFrame, steps: Mapping[int, _Step
 def _reasons(now: pd.DataFrame, simulated: Risk, step: _Step) -> dict[Hashable, tuple[Reason, ...]]:
     if step.model is None:
         return dict(simulated.reasons)
-    return {
+    return dict(simulated.reasons) | {
         hotspot: (*simulated.reasons[hotspot], *step.model.explain(case))
-        for hotspot, case in now.iterrows()
+        for hotspot, case in now[step.probability.notna()].iterrows()
     }
 
 
