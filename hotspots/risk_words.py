@@ -52,14 +52,16 @@ def sentence(reason: Reason, say: Texts) -> str:
     return say.reason(reason.code, {**reason.facts, **told})
 
 
-def reason_lines(snapshot: Snapshot, hotspot: str, say: Texts) -> tuple[str, ...]:
-    """Return why a hotspot's risk is what it is."""
+def reasons_to_show(snapshot: Snapshot, hotspot: str) -> tuple[Reason, ...]:
+    """Return a hotspot's reasons, without a probability that may not be shown."""
     shown = np.isfinite(snapshot.row(hotspot)["p6"])
-    return tuple(
-        sentence(each, say)
-        for each in snapshot.reasons(hotspot)
-        if shown or each.code not in _HIDDEN_REASONS
-    )
+    found = snapshot.reasons(hotspot)
+    return tuple(each for each in found if shown or each.code not in _HIDDEN_REASONS)
+
+
+def reason_lines(snapshot: Snapshot, hotspot: str, say: Texts) -> tuple[str, ...]:
+    """Return why a hotspot's risk is what it is, in words."""
+    return tuple(sentence(each, say) for each in reasons_to_show(snapshot, hotspot))
 
 
 # -- how the probabilities came about
@@ -237,12 +239,11 @@ def _without_police(hotspot: str, board: AlarmBoard, p6: float, say: Texts) -> s
     if board.feedback is None or hotspot not in board.feedback.index:
         return "–"
     found = board.feedback.to_dict("index")[hotspot]
-    differs = say("risk.differs") if found["differs"] else say("risk.alike")
     if not np.isfinite(p6):
-        return differs
+        return say("risk.differs" if found["differs"] else "risk.alike")
     both, without = float(found["p6"]), float(found["p6_without"])
     pair = f"{chance(both, say)} → {chance(without, say)}"
-    return f"{pair} · {differs}" if found["differs"] else pair
+    return f"≠ {pair}" if found["differs"] else pair
 
 
 def feedback_lines(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> tuple[str, ...]:
@@ -341,6 +342,30 @@ def verdict_lines(card: ModelCard, say: Texts) -> tuple[str, ...]:
         f"{say('risk.months', months=horizon)}: "
         + sentence(card.tested[card.past.source(horizon)].verdicts[horizon].reason, say)
         for horizon in HORIZONS
+    )
+
+
+def record_lines(card: ModelCard, say: Texts) -> tuple[str, ...]:
+    """Compare forecasts with the record where it is too small to be what the models learn from."""
+    return tuple(
+        _record_line(card, horizon, say)
+        for horizon in HORIZONS
+        if card.past.source(horizon) == "emulated"
+        and "recorded" in card.tested
+        and horizon in tested_horizons(card, "recorded")
+    )
+
+
+def _record_line(card: ModelCard, horizon: int, say: Texts) -> str:
+    row = _metrics(card, "recorded", horizon).iloc[0]
+    points = calibration_points(card, "recorded", horizon)
+    return say(
+        "risk.on_record",
+        horizon=horizon,
+        cases=int(row["cases"]),
+        hotspots=int(row["hotspots"]),
+        predicted=say.percent(float(np.average(points["predicted"], weights=points["cases"])), 0),
+        observed=say.percent(row["prevalence"], 0),
     )
 
 

@@ -31,6 +31,7 @@ from hotspots.risk_words import (
     model_in_force,
     open_alarms,
     reason_lines,
+    record_lines,
     risk_cell_line,
     seen_line,
     settings_line,
@@ -78,14 +79,15 @@ def show() -> None:
 
 def _cards(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> None:
     counts, settings = watch_counts(snapshot, board), snapshot.programme.alarms
+    amber, red = say.percent(settings.amber, 0), say.percent(settings.red, 0)
     shown = (
         ("watched", counts.watched, say("risk.watched_note")),
-        ("red", counts.red, say("risk.of_probability", share=say.percent(settings.red, 0))),
-        ("amber", counts.amber, say("risk.of_probability", share=say.percent(settings.amber, 0))),
+        ("red", counts.red, say("risk.of_probability", share=red)),
+        ("amber", counts.amber, say("risk.of_probability_to", low=amber, high=red)),
         ("open", counts.open, say("risk.open_at", hotspots=counts.hotspots)),
     )
     for place, (name, number, note) in zip(st.columns(4, gap="small"), shown, strict=True):
-        with place.container(border=True):
+        with place.container(border=True, height="stretch"):
             st.metric(say(f"risk.{name}"), say.number(number))
             st.caption(note)
 
@@ -320,7 +322,7 @@ def _card(snapshot: Snapshot, _board: AlarmBoard, say: Texts) -> None:
     st.subheader(say("risk.labels_title"))
     st.caption(say("risk.labels_caption"))
     widgets.cells(label_cells(card, say))
-    widgets.reasons(verdict_lines(card, say))
+    widgets.reasons((*verdict_lines(card, say), *record_lines(card, say)))
     _tested(card, say)
     st.subheader(say("risk.settings_title"))
     st.markdown(widgets.plain(settings_line(snapshot.programme.alarms, say)))
@@ -356,12 +358,14 @@ def _tested(card: ModelCard, say: Texts) -> None:
     if warning:
         st.warning(warning, icon=":material/warning:")
     widgets.cells(metrics_cells(card, source, horizon, say))
-    _metrics_help(say)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _curve(card, source, horizon, say)
     with right:
-        _backtest_alarms(card, source, say)
+        _metrics_help(say)
+    st.markdown(f"**{say('risk.alarms_title')}**")
+    widgets.cells(backtest_alarm_cells(card, source, say))
+    st.caption(say("risk.alarms_caption"))
 
 
 def _horizon(horizons: tuple[int, ...], say: Texts) -> int:
@@ -383,8 +387,10 @@ def _horizon(horizons: tuple[int, ...], say: Texts) -> int:
 
 
 def _metrics_help(say: Texts) -> None:
-    names = ("force", "auc", "skill", "slope", "precision")
-    st.caption("  \n".join(widgets.plain(say(f"risk.metrics_help_{name}")) for name in names))
+    """Say in plain words what each column means."""
+    st.markdown(f"**{say('risk.metrics_help')}**")
+    for name in ("force", "auc", "skill", "slope", "precision"):
+        st.caption(widgets.plain(say(f"risk.metrics_help_{name}")))
 
 
 def _curve(card: ModelCard, source: str, horizon: int, say: Texts) -> None:
@@ -393,10 +399,3 @@ def _curve(card: ModelCard, source: str, horizon: int, say: Texts) -> None:
     st.altair_chart(calibration_chart(points, say), width="stretch", theme=None)
     model = say(f"risk.model_{model_in_force(card, source, horizon)}")
     st.caption(say("risk.curve_caption", model=model))
-
-
-def _backtest_alarms(card: ModelCard, source: str, say: Texts) -> None:
-    st.markdown(f"**{say('risk.alarms_title')}**")
-    table = backtest_alarm_cells(card, source, say)
-    widgets.cells(table)
-    st.caption(say("risk.alarms_caption"))
