@@ -13,6 +13,7 @@ from hotspots.ui.pages import (
     overview,
     record,
     report,
+    risk,
     selection,
     targets,
 )
@@ -22,6 +23,7 @@ PAGES = {
     "hotspot": (hotspot.show, ":material/folder_open:"),
     "record": (record.show, ":material/edit_note:"),
     "targets": (targets.show, ":material/flag:"),
+    "risk": (risk.show, ":material/crisis_alert:"),
     "selection": (selection.show, ":material/checklist:"),
     "report": (report.show, ":material/description:"),
     "data": (data.show, ":material/upload_file:"),

@@ -6,7 +6,8 @@ month end with what was known then. Thinned panels have the counts of small ward
 
 beats, thinned      the backtest of the product, six models
 cold start          two years of counts, 30 hotspots, nothing else: what is told six months ahead
-another decision    relapses decided by another rule than the one that is simulated
+another decision    relapses decided by another rule than the one that is simulated; on the long
+                    panel what was told once a fitted model had its labels
 long                ten years of made-up counts (a walk of the level, season, overdispersion), for
                     the real panel has 37 months only: twelve months ahead, hardly any label is
                     known before the last origin that can be judged
@@ -34,6 +35,7 @@ from hotspots.measures.relapse_backtest import (
 )
 from hotspots.measures.relapse_cases import cases, emulate, under_watch
 from hotspots.measures.relapse_ladder import calibrated_risk
+from hotspots.measures.relapse_model import LEAST_FITTED
 from hotspots.programme.months import Month
 from hotspots.programme.plan import RelapseRule
 
@@ -51,7 +53,9 @@ def main() -> int:
     """Print the whole backtest, panel by panel."""
     options = _options()
     rng = np.random.default_rng(options.seed)
-    _backtest("long", _made_up(rng), RULE, options, every=max(2, options.every))
+    made_up, step = _made_up(rng), max(2, options.every)
+    _backtest("long", made_up, RULE, options, every=step)
+    _backtest("long, another decision", made_up, OTHER, options, every=step, least=LEAST_FITTED)
     path = options.data / FILE
     if not path.exists():
         print(f"{path} is not there.", file=sys.stderr)
@@ -112,13 +116,14 @@ def _backtest(
     decided: RelapseRule,
     options: argparse.Namespace,
     every: int,
+    least: int = 0,
 ) -> None:
     day = _last_day(counts)
     episodes = emulate(counts, decided, as_of=day, watch_months=WATCH_MONTHS)
     past = cases(
         counts, episodes, RULE, as_of=day, every=every, draws=options.draws, seed=options.seed
     )
-    result = backtest(past, seed=options.seed)
+    result = backtest(past, least=least, seed=options.seed)
     relapsed = int(episodes["relapsed_on"].notna().sum())
     print(
         f"\n{name}: {counts.shape[1]} wards, {len(counts)} months, "

@@ -62,6 +62,7 @@ from hotspots.import_words import (
 from hotspots.importing import Trial, Upload
 from hotspots.measures.file_kinds import FileKind, template
 from hotspots.measures.mapping import to_toml
+from hotspots.measures.relapse_cases import HORIZONS
 from hotspots.measures.targets import TargetResult
 from hotspots.programme.roles import Permission, Role
 from hotspots.programme.selection_rules import as_table, read_constraints
@@ -71,6 +72,7 @@ from hotspots.records.audit import Audit, AuditAction, append_audit
 from hotspots.records.backup import restore
 from hotspots.records.intake import Wish
 from hotspots.records.store import Store, migrate
+from hotspots.relapse_watch import AlarmBoard, ModelCard
 from hotspots.reports.boundary_check import check_lines
 from hotspots.reports.lineage import (
     behind_cells,
@@ -82,6 +84,27 @@ from hotspots.reports.lineage import (
 from hotspots.reports.outlook import facts, outlook_lines
 from hotspots.reports.pages import not_measured_lines
 from hotspots.reports.tables import csv_bytes, xlsx_bytes
+from hotspots.risk_words import (
+    alarm_line,
+    card_data,
+    card_tables,
+    codes_to_acknowledge,
+    feedback_lines,
+    finding_data,
+    open_alarms,
+    ranked,
+    reason_data,
+    reason_lines,
+    reasons_to_show,
+    record_lines,
+    risk_cell_line,
+    settings_line,
+    standing_data,
+    standing_lines,
+    tested_sources,
+    verdict_lines,
+)
+from hotspots.snapshot import Snapshot
 from hotspots.text import Texts, texts
 from hotspots.tracker import Entry, Tracker
 
@@ -736,43 +759,121 @@ def targets(
 @app.command()
 def risk(
     as_of: AsOfOption = None,
+    known_on: KnownOnOption = None,
     horizon: Annotated[int, typer.Option(help="Months ahead: 3, 6 or 12.")] = 6,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="How right it would have been in the past.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
     as_json: JsonOption = False,
 ) -> None:
-    """Say which watched hotspots may relapse, and why."""
-    if horizon not in (3, 6, 12):
+    """Say which watched hotspots may relapse, and why; or how far to trust that."""
+    if horizon not in HORIZONS:
         raise typer.BadParameter("3, 6 or 12", param_hint="--horizon")
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
-        snapshot = tracker.snapshot(day)
+        known = None if known_on is None else _day(known_on, day)
+        snapshot = tracker.snapshot(day, known)
+        if backtest:
+            return _print_card(tracker.model_card(day, known), snapshot, say, as_json)
         if snapshot.risk_problem is not None:
             raise snapshot.risk_problem
-        column = f"p{horizon}"
-        table = snapshot.hotspots.dropna(subset=[column]).sort_values(column, ascending=False)
+        board = tracker.alarms(day, known)
         if as_json:
-            columns = ["name", "ward", "edition", column, "alarm", "level", "threshold"]
-            rows = _records(table[columns])
-            for row in rows:
-                reasons = snapshot.reasons(row["hotspot"])
-                row["reasons"] = [{"code": r.code, **r.facts} for r in reasons]
-            missing = {name: error.reason for name, error in snapshot.not_measured.items()}
-            return _print_json(
-                {"as_of": day, "horizon": horizon, "watched": rows, "not_measured": missing}
-            )
-        typer.echo(say("report.as_of", day=day))
-        for line in not_measured_lines(snapshot, say):
-            typer.echo(line)
-        if table.empty:
-            typer.echo(say("overview.at_risk_nobody"))
-        for hotspot, row in zip(table.index, _records(table), strict=True):
-            level = say(f"alarm.{row['alarm']}")
-            typer.echo(f"{say.percent(row[column], 0):>6}  {level:<12} {row['name']} ({hotspot})")
-            for reason in snapshot.reasons(str(hotspot)):
-                typer.echo(f"        - {say.reason(reason.code, reason.facts)}")
+            return _print_json(_risk_as_data(snapshot, board, horizon))
+        _print_risk(snapshot, board, horizon, say)
         _say_if_simulated(tracker, say)
         return None
+
+
+def _risk_as_data(snapshot: Snapshot, board: AlarmBoard, horizon: int) -> dict[str, object]:
+    """Return the measured hotspots, the most at risk first, with reasons and alarms."""
+    plain = ["name", "ward", "edition", "alarm", "level", "threshold", "points"]
+    columns = [*plain, *(f"p{months}" for months in HORIZONS)]
+    table = ranked(snapshot, horizon)
+    rows = _records(table[columns].assign(rank=table["risk_rank"]))
+    for row in rows:
+        hotspot = str(row["hotspot"])
+        shown = reasons_to_show(snapshot, hotspot)
+        row["reasons"] = [reason_data(each) for each in shown]
+        row["alarms"] = [finding_data(each) for each in board.of(hotspot)]
+    return {
+        "as_of": snapshot.as_of,
+        "horizon": horizon,
+        "watched": rows,
+        "not_measured": {name: error.reason for name, error in snapshot.not_measured.items()},
+        "standing": {name: standing_data(each) for name, each in snapshot.calibrated.items()},
+        "alarms": [{"hotspot": each.hotspot, **finding_data(each)} for each in board.findings],
+    }
+
+
+def _print_risk(snapshot: Snapshot, board: AlarmBoard, horizon: int, say: Texts) -> None:
+    typer.echo(say("report.as_of", day=snapshot.as_of))
+    for line in (*standing_lines(snapshot, say), *not_measured_lines(snapshot, say)):
+        typer.echo(line)
+    table = ranked(snapshot, horizon)
+    opened = open_alarms(board)
+    typer.echo(say("risk.console_open", count=sum(map(len, opened.values()))))
+    if table.empty:
+        typer.echo(say("overview.at_risk_nobody"))
+    for hotspot, row in zip(table.index, _records(table), strict=True):
+        level = say(f"alarm.{row['alarm']}") if row["alarm"] else ""
+        cell = risk_cell_line(snapshot.row(hotspot), horizon, say)
+        typer.echo(f"{cell:>9}  {level:<12} {row['name']} ({hotspot})")
+        for line in reason_lines(snapshot, hotspot, say):
+            typer.echo(f"        - {line}")
+        for finding in opened.get(hotspot, ()):
+            typer.echo(f"        ! {alarm_line(finding, say)}")
+    for hotspot, findings in opened.items():  # alarms of those whose risk could not be measured
+        for finding in findings if hotspot not in table.index else ():
+            typer.echo(f"! {snapshot.row(hotspot)['name']} ({hotspot}): {alarm_line(finding, say)}")
+    changed = feedback_lines(snapshot, board, say)
+    for line in (say("risk.feedback_caption"), *changed) if changed else ():
+        typer.echo(line)
+
+
+def _print_card(card: ModelCard, snapshot: Snapshot, say: Texts, as_json: bool) -> None:
+    """Print how far the probabilities are to be trusted."""
+    if as_json:
+        return _print_json(card_data(card))
+    typer.echo(say("report.as_of", day=card.as_of))
+    for line in (*standing_lines(snapshot, say), *verdict_lines(card, say)):
+        typer.echo(line)
+    for line in record_lines(card, say):
+        typer.echo(line)
+    if not tested_sources(card):
+        typer.echo(say("risk.tested_nothing"))
+    for title, cells in card_tables(card, say):
+        _print_grid(cells.headers, cells.rows, title=title)
+    typer.echo(settings_line(snapshot.programme.alarms, say))
+    return None
+
+
+@app.command()
+def acknowledge(
+    hotspot: str,
+    note: Annotated[str, typer.Option(help="Needed: what is done about it.")] = "",
+    code: Annotated[
+        list[str] | None,
+        typer.Option(help="Which alarm: risk, cusum ...; may be repeated; default: all open."),
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="Day of the alarms, 2025-10-20.")] = None,
+    by: Annotated[str, typer.Option()] = "",
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Record that alarms of a hotspot have been seen, and what is done about them."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(on, tracker.default_day(_today()))
+        codes = tuple(code or codes_to_acknowledge(tracker.alarms(day), hotspot))
+        written = tracker.acknowledge(
+            hotspot, codes, note, on=day, by=by or getpass.getuser(), today=_today(), now=_now()
+        )
+        name = tracker.snapshot(day).row(hotspot)["name"]
+        count, author = len(set(codes)), written.recorded_by
+        typer.echo(say("risk.acknowledged", count=count, name=name, on=day, by=author))
+        typer.echo(f"  {written.event_id}")
 
 
 @app.command()
@@ -908,7 +1009,7 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
             listed = ", ".join(missing)
             typer.echo(say("selection.not_ranked", count=len(missing), names=listed))
         for ward in chosen:
-            row = selection.table.loc[ward].to_dict()
+            row = {str(k): v for k, v in selection.table.loc[ward].to_dict().items()}
             typer.echo(f"{interval_text(row, say):>16}  {row['name']} ({ward})")
             for sentence in reason_lines(selection, ward, programme, say):
                 typer.echo(f"       - {sentence}")
@@ -961,7 +1062,8 @@ def show_crime_groups(
     with _session(store, lang) as (tracker, say):
         day = _day(as_of, tracker.default_day(_today()))
         found = tracker.crime_groups(day)
-        names = tracker.boundaries.names(tracker.edition_on(day).edition)["name"].to_dict()
+        listed = tracker.boundaries.names(tracker.edition_on(day).edition)["name"]
+        names = {str(code): str(name) for code, name in listed.items()}
         if as_json:
             return _print_json(
                 {

@@ -95,6 +95,16 @@ _CITY_MIX = {
 }
 
 
+_FOUND_BY_POLICE = {
+    "drugs": 0.75,
+    "gambling_prostitution": 0.65,
+    "economic": 0.55,
+    "environment": 0.50,
+    "public_disorder": 0.25,
+}
+"""Share of a category's incidents that patrols and raids found; of the others nearly none."""
+
+
 @dataclass(frozen=True)
 class _Ward:
     """A ward of one of the two boundary editions: a code alone identifies nothing."""
@@ -194,7 +204,7 @@ def build(
         tracker.store.database, as_of.isoformat(), by=tracker.access.author("-"), now=start
     )
     _record(tracker, steps, as_of, accounts=accounts)
-    _import_counts(tracker, counts, as_of)
+    _import_counts(tracker, _by_source(counts, np.random.default_rng([seed, 1])), as_of)
     if accounts:
         _add_users(tracker, as_of)
 
@@ -600,6 +610,20 @@ def _drawn(
     )
     counts = rng.poisson(rng.gamma(mean / extra, extra))
     return pd.DataFrame({"count": counts.ravel()}, index=cells).reset_index()
+
+
+def _by_source(counts: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Split every count into what citizens reported and what the police found themselves.
+
+    How much the police look for differs from ward to ward.
+    """
+    zeal = rng.uniform(0.5, 1.3, counts["ward"].nunique())
+    ward = np.unique(counts["ward"].to_numpy(str), return_inverse=True)[1]
+    usual = counts["category"].map(_FOUND_BY_POLICE).fillna(0.02).to_numpy(float)
+    found = rng.binomial(counts["count"].to_numpy(int), np.minimum(usual * zeal[ward], 0.95))
+    citizen = counts.assign(count=counts["count"] - found, source="citizen")
+    police = counts.assign(count=found, source="police")
+    return pd.concat([citizen, police[police["count"] > 0]], ignore_index=True)
 
 
 def _levels(

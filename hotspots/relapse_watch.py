@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from hotspots.editions import Editions
 from hotspots.errors import CannotMeasure, HotspotsError, NotFound
 from hotspots.measures.alarms import AlarmFinding, find_alarms, with_acknowledgements
-from hotspots.measures.feedback import feedback_difference, police_share
+from hotspots.measures.feedback import feedback_difference
 from hotspots.measures.levels import known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
@@ -53,6 +53,8 @@ class RiskSources:
         Severity-weighted months x wards index of an edition up to a day.
     index_without_police : callable
         The same without what the police found themselves; None where no source is on record.
+    police_share : callable
+        By ward the share of the last 12 months' incidents that the police found themselves.
     unit : callable
         Weight of the typical incident.
     keep : callable
@@ -62,6 +64,7 @@ class RiskSources:
     boundaries: Editions
     index: Callable[[date, Edition], pd.DataFrame]
     index_without_police: Callable[[date, Edition], pd.DataFrame | None]
+    police_share: Callable[[date, Edition], pd.Series[float]]
     unit: Callable[[date, Edition], float]
     keep: Callable[[object, Callable[[], Any]], Any]
 
@@ -156,7 +159,7 @@ class RelapseWatch:
             return WatchedRisk(None, None, {}, {})
         found: dict[str, CalibratedRisk] = {}
         problems: dict[str, HotspotsError] = {}
-        here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+        here = self._on_unchanged_wards(watched, self._sources.boundaries.near(as_of).edition)
         for name, group in here.groupby("edition"):
             try:
                 counts = self._counts(str(name), as_of)
@@ -179,7 +182,7 @@ class RelapseWatch:
         columns = ["area", "edition", "transformed_on"]
         wards = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         found = dict.fromkeys(rows, float("nan"))
-        here = self._on_unchanged_wards(wards, self._sources.boundaries.on(as_of).edition)
+        here = self._on_unchanged_wards(wards, self._sources.boundaries.near(as_of).edition)
         for name, group in here.groupby("edition"):
             try:
                 counts = self._counts(str(name), as_of)
@@ -306,7 +309,7 @@ class RelapseWatch:
         self, states: Mapping[str, HotspotState], as_of: date
     ) -> dict[str, pd.DataFrame]:
         """Return the recorded episodes up to a day by edition, see `relapse_cases`."""
-        today = self._sources.boundaries.on(as_of).edition
+        today = self._sources.boundaries.near(as_of).edition
         rows = [
             (f"{name}/{number}", place.ward, place.edition, watch.transformed_on, watch, name)
             for name, state in states.items()
@@ -329,7 +332,7 @@ class RelapseWatch:
         measured: Mapping[str, CalibratedRisk],
     ) -> ModelCard:
         """Return how far the probabilities of the day's edition are to be trusted."""
-        edition = self._sources.boundaries.on(as_of).edition
+        edition = self._sources.boundaries.near(as_of).edition
         past = self.past(states, edition, as_of, known_on)
         tested = self.tested(past, edition, as_of, known_on)
         return ModelCard(edition, as_of, past, tested, measured.get(edition))
@@ -344,7 +347,7 @@ class RelapseWatch:
         found: list[AlarmFinding] = []
         compared: list[tuple[pd.DataFrame, dict[object, Reason]]] = []
         if len(watched):
-            here = self._on_unchanged_wards(watched, self._sources.boundaries.on(as_of).edition)
+            here = self._on_unchanged_wards(watched, self._sources.boundaries.near(as_of).edition)
             for name, group in here.groupby("edition"):
                 found += self._found(str(name), group, snapshot)
                 compared += self._compared(str(name), group, snapshot)
@@ -404,10 +407,11 @@ class RelapseWatch:
         """
         as_of, rule = snapshot.as_of, self._programme.relapse
         try:
-            counts = self._counts(edition, as_of)
-            without = self._sources.index_without_police(
-                as_of, self._sources.boundaries.named(edition)
+            counts, boundaries = (
+                self._counts(edition, as_of),
+                self._sources.boundaries.named(edition),
             )
+            without = self._sources.index_without_police(as_of, boundaries)
             if without is None:
                 return []
             measurable, _ = _measurable(watched, counts)
@@ -415,7 +419,7 @@ class RelapseWatch:
             table, reasons = feedback_difference(
                 counts.forward(measurable, rule, (6,)).table,
                 less.forward(measurable, rule, (6,)).table,
-                police_share(counts.index, without, as_of),
+                self._sources.police_share(as_of, boundaries),
                 self._programme.alarms,
             )
         except (CannotMeasure, NotFound):

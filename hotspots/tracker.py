@@ -60,6 +60,7 @@ from hotspots.importing import (
 from hotspots.measures.components import DEFAULT_WEIGHTS, checked_weights
 from hotspots.measures.crime_groups import CrimeGroups
 from hotspots.measures.effect import placebo
+from hotspots.measures.feedback import police_share
 from hotspots.measures.file_kinds import FileKind
 from hotspots.measures.levels import effective_unit
 from hotspots.measures.mapping import ColumnMapping, Guess, columns_of, read_mapping, require
@@ -1666,22 +1667,35 @@ class Tracker:
             return self.index(as_of, edition)
 
         sources = RiskSources(
-            self.boundaries, index, self._index_without_police, self._unit, self._once
+            self.boundaries,
+            index,
+            self._index_without_police,
+            self._police_share,
+            self._unit,
+            self._once,
         )
         return RelapseWatch(self.programme(), sources)
 
     def _index_without_police(self, as_of: date, edition: Edition) -> pd.DataFrame | None:
         """Return the index without what the police found themselves; None if no source is known."""
-        panel = self._panel_without_police(edition)
-        if panel is None:
+        if not self._police_is_counted():
             return None
         known = self.index(as_of, edition)
-        index = weighted_index(panel, self.programme().weights)
+        index = weighted_index(self._panel_without_police(edition), self.programme().weights)
         return index.reindex(index=known.index, columns=known.columns).where(known.notna())
 
-    def _panel_without_police(self, edition: Edition) -> pd.DataFrame | None:
-        if not self._once("sources", lambda: sources_on_record(self.store)) >= {"police"}:
-            return None
+    def _police_is_counted(self) -> bool:
+        return "police" in self._once("sources", lambda: sources_on_record(self.store))
+
+    def _police_share(self, as_of: date, edition: Edition) -> pd.Series[float]:
+        """Return by ward the share of the last year's incidents that the police found."""
+        alike = dict.fromkeys(self.programme().categories, 1.0)
+        counts = weighted_index(self.panel(edition), alike)
+        return police_share(
+            counts, weighted_index(self._panel_without_police(edition), alike), as_of
+        )
+
+    def _panel_without_police(self, edition: Edition) -> pd.DataFrame:
         categories = list(self.programme().categories)
         return self._once(
             ("panel without police", edition.wards_file, self.programme().source),
@@ -1855,7 +1869,9 @@ class Tracker:
                 index=lambda as_of, edition: self.index(as_of, edition),
                 unit=self._unit,
                 panel=self.panel,
-                panel_without_police=self._panel_without_police,
+                panel_without_police=lambda edition: (
+                    self._panel_without_police(edition) if self._police_is_counted() else None
+                ),
                 populations=lambda: self._other_rows(FileKind.POPULATIONS),
                 states=states,
                 shown=self._shown,

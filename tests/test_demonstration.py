@@ -38,9 +38,14 @@ REAL_LIST = {
 }
 
 
-def counts_of(tracker: Tracker) -> pd.DataFrame:
+def counts_by_source(tracker: Tracker) -> pd.DataFrame:
     (batch,) = tracker.store.batches("counts")
     return incident_files.read_batch(tracker.store, batch)
+
+
+def counts_of(tracker: Tracker) -> pd.DataFrame:
+    cell = ["edition", "ward", "month", "category"]
+    return counts_by_source(tracker).groupby(cell, as_index=False)["count"].sum()
 
 
 def built(folder: Path, as_of: date, seed: int, years: int = 1) -> Tracker:
@@ -118,6 +123,17 @@ def test_the_store_says_that_its_data_are_simulated(demonstration: Tracker) -> N
 def test_counts_scatter_more_than_chance_alone(demonstration: Tracker) -> None:
     cells = counts_of(demonstration).groupby(["ward", "category"])["count"]
     assert (cells.var() > cells.mean()).mean() > 0.7
+
+
+def test_the_police_found_most_drugs_and_hardly_any_theft_themselves(
+    demonstration: Tracker,
+) -> None:
+    rows = counts_by_source(demonstration)
+    found = rows[rows["source"].eq("police")].groupby("category")["count"].sum()
+    share = found / rows.groupby("category")["count"].sum()
+    assert set(rows["source"]) == {"citizen", "police"}
+    assert 0.5 < share["drugs"] < 0.8
+    assert share["theft"] < 0.05
 
 
 # Tết of 2024 to 2026: 10 February, 29 January, 17 February.

@@ -314,7 +314,7 @@ def test_without_a_threshold_the_transformed_share_is_not_projected(programme: P
     assert [each.reading for each in found.projections] == ["official", "cohort"]
     assert {asked[2] for asked in forecast.asked} == {(3, 6, 9, 12)}
     for language in ("vi", "en"):
-        assert outlook_lines(found, texts(language))
+        assert list(outlook_lines(found, programme, texts(language)))
 
 
 def test_a_store_with_a_rule_of_growth_is_measured_and_shown(demonstration_copy: Tracker) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,11 @@ from hotspots.errors import (
 )
 from hotspots.importing import Receipt
 from hotspots.measures.targets import wilson
+from hotspots.programme.acknowledgement import (
+    acknowledged,
+    acknowledgement_evidence,
+    is_open,
+)
 from hotspots.programme.status import EventType as E
 from hotspots.programme.status import Status
 from hotspots.records.incident_files import read_batch
@@ -503,6 +508,24 @@ def test_the_events_offered_are_exactly_those_that_can_be_recorded(small_city: T
                 assert kind in offered
 
 
+def test_an_acknowledged_alarm_is_kept_with_what_it_is_about(small_city: Tracker) -> None:
+    name, on = designate(small_city, "00001"), date(2025, 11, 1)
+    evidence = acknowledgement_evidence({"inspection": "note"}, None)
+    given = entry(name, E.ALARM_ACKNOWLEDGED, on, note="inspected next week")
+    with pytest.raises(MoveRefused, match="must name the alarms"):
+        small_city.record(given, today=TODAY)
+    small_city.record(replace(given, evidence=evidence), today=TODAY)
+    events = read_events(small_city.store.database, name)
+    seen = acknowledged(events, on)["inspection"]
+    assert (seen.level, seen.note, seen.by) == (
+        "note",
+        "inspected next week",
+        events[-1].recorded_by,
+    )
+    assert not is_open("note", seen, TODAY)
+    assert small_city.verify().ok
+
+
 def test_many_events_are_written_in_one_go_or_not_at_all(
     small_city: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -846,6 +869,12 @@ def _same_but_for_the_head(old: Any, new: Any) -> None:
         elif each.name == "risk":
             pd.testing.assert_frame_equal(left.table, right.table, check_exact=True)
             assert left.reasons == right.reasons
+        elif each.name == "calibrated":
+            assert set(left) == set(right)
+            for edition, risk in left.items():
+                pd.testing.assert_frame_equal(risk.table, right[edition].table, check_exact=True)
+                pd.testing.assert_frame_equal(risk.labels, right[edition].labels)
+                assert (risk.rungs, risk.needs) == (right[edition].rungs, right[edition].needs)
         else:
             assert left == right, each.name
 

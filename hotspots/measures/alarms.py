@@ -52,7 +52,11 @@ CUSUM_RATIO: Final = 1.5
 """The rise that the CUSUM is made to find: by half."""
 
 FALSE_ALARM_EVERY: Final = 60
-"""Months of one ward in which its CUSUM may sound once without any change."""
+"""Months of one ward in which its CUSUM may sound once without any change, its mean being known.
+
+Here the mean is read from the twelve months of the transformed year. In simulated Poisson wards of
+1, 5 and 20 incidents a month it then sounded in 2.0, 2.3 and 2.1 % of the first year's months
+(known mean: 1.1, 1.4 and 1.3; stated 1.7), that is once in 44 to 49."""
 
 RECENT_MONTHS: Final = 3
 """So long an alarm of the CUSUM is shown: a quarter, the time between two tests of the rule."""

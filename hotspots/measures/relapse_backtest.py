@@ -32,7 +32,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from hotspots.measures.levels import Floats
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import AMBER_FROM, RED_FROM
-from hotspots.measures.relapse_cases import HORIZONS, labelled, log_odds
+from hotspots.measures.relapse_cases import HORIZONS, known_by, labelled, log_odds
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
     LEAST_FITTED,
@@ -159,7 +159,7 @@ def backtest(
         _curves(judged, predicted),
         _alarm_table(cases, predicted),
         predicted,
-        {h: verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
+        {h: _verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
     )
 
 
@@ -221,44 +221,47 @@ def predictions(
         From `relapse_cases.cases`.
     horizon : int
         Months ahead.
+    models : collection of str
+        Which of `MODELS` to ask.
 
     Returns
     -------
     pd.DataFrame
-        The index of `cases`, one column for each of `MODELS`, probabilities.
+        The index of `cases`, one column for each of `models`, probabilities.
     """
     scored = cases.assign(log_share=_log_share(cases), points=points(cases))
     told = [
-        _told(labelled(scored, horizon, by=group["origin"].iloc[0].date()), group, horizon, models)
+        _told(known_by(scored, group["origin"].iloc[0].date()), group, horizon, models)
         for _, group in scored.groupby("origin", sort=True)
     ]
     if not told:
-        return pd.DataFrame({model: pd.Series(dtype=float) for model in MODELS})
+        return pd.DataFrame({model: pd.Series(dtype=float) for model in models})
     return pd.concat(told).loc[cases.index]
 
 
 def _told(
-    past: pd.DataFrame, now: pd.DataFrame, horizon: int, models: Collection[str]
+    then: pd.DataFrame, now: pd.DataFrame, horizon: int, models: Collection[str]
 ) -> pd.DataFrame:
+    past, simulated = labelled(then, horizon), now[f"p{horizon}"]
     labels = past[f"y{horizon}"]
     base = float((labels.sum() + 1) / (len(labels) + 2))
-    simulated = now[f"p{horizon}"]
     ask: dict[str, Callable[[], object]] = {
         "base": lambda: base,
         "level": lambda: _one_feature("log_share", past, now, horizon, base),
         "points": lambda: _one_feature("points", past, now, horizon, base),
         "simulation": lambda: simulated,
-        "recalibrated": lambda: recalibration(past, horizon).apply(simulated),
-        "fitted": lambda: _fitted(past, now, horizon),
+        "recalibrated": lambda: recalibration(then, horizon).apply(simulated),
+        "fitted": lambda: _fitted(then, now, horizon),
     }
     return pd.DataFrame({model: ask[model]() for model in models}, index=now.index)
 
 
-def _fitted(past: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.Series[float]:
+def _fitted(then: pd.DataFrame, now: pd.DataFrame, horizon: int) -> pd.Series[float]:
     """Ask the fitted model; the recalibrated simulation as long as there are too few labels."""
+    past = labelled(then, horizon)
     if enough(past, horizon, LEAST_FITTED):
         return RelapseModel().fit(past, horizon).probability(now)
-    return recalibration(past, horizon).apply(now[f"p{horizon}"])
+    return recalibration(then, horizon).apply(now[f"p{horizon}"])
 
 
 def _log_share(cases: pd.DataFrame) -> pd.Series[float]:
@@ -289,7 +292,9 @@ def _judged(cases: pd.DataFrame, horizon: int, least: int) -> pd.DataFrame:
     if known.empty or least <= 0:
         return known
     origins = known["origin"].drop_duplicates()
-    before = [labelled(cases, horizon, by=day.date())["hotspot"].nunique() for day in origins]
+    before = [
+        labelled(known_by(cases, day.date()), horizon)["hotspot"].nunique() for day in origins
+    ]
     return known.loc[known["origin"].isin(origins[np.array(before) >= least])]
 
 
@@ -439,27 +444,32 @@ def _quantile(values: Floats, share: float) -> float:
     return float(np.quantile(values, share))
 
 
-def verdict(
-    judged: pd.DataFrame, predicted: pd.DataFrame, horizon: int, resamples: int, seed: int
-) -> Verdict:
+def verdict(cases: pd.DataFrame, horizon: int, *, resamples: int = 500, seed: int = 0) -> Verdict:
     """Return the model in force, and whether its probabilities may be shown.
 
     `fitted` is in force if its Brier score is better than that of `recalibrated` in 95 % of the
     resamples of hotspots; otherwise the simpler one. Probabilities are hidden if the lower end of
     the interval of the skill is not above 0, once there are `LEAST_CASES` hotspots to judge by.
+    Judged are the origins that had `LEAST_CASES` labelled hotspots before them, if these leave
+    enough to judge by; otherwise all.
 
     Parameters
     ----------
-    judged : pd.DataFrame
-        Cases with a label for the horizon; of `backtest` those at origins that had `LEAST_CASES`
-        labelled hotspots before them, if these are enough to judge by.
-    predicted : pd.DataFrame
-        From `predictions`.
+    cases : pd.DataFrame
+        From `relapse_cases.cases`.
     horizon : int
         Months ahead.
     resamples, seed : int
         Of the bootstrap over hotspots.
     """
+    asked = ("recalibrated", "fitted")
+    told = predictions(cases, horizon, asked) if enough(cases, horizon) else pd.DataFrame()
+    return _verdict(_ripe(cases, horizon), told, horizon, resamples, seed)
+
+
+def _verdict(
+    judged: pd.DataFrame, predicted: pd.DataFrame, horizon: int, resamples: int, seed: int
+) -> Verdict:
     if not enough(judged, horizon):
         facts = {"hotspots": judged["hotspot"].nunique(), "needed": LEAST_CASES}
         facts |= {"relapses": LEAST_RELAPSES, "horizon": horizon}
@@ -484,27 +494,6 @@ def verdict(
     if low > 0:
         return Verdict(horizon, model, True, Reason("beats_base_rate", said))
     return Verdict(horizon, model, False, Reason("no_better_than_base_rate", said))
-
-
-def verdict_on(
-    cases: pd.DataFrame, horizon: int, *, resamples: int = 500, seed: int = 0
-) -> Verdict:
-    """Return the verdict of `backtest` on one horizon, without asking the other models.
-
-    Parameters
-    ----------
-    cases : pd.DataFrame
-        From `relapse_cases.cases`.
-    horizon : int
-        Months ahead.
-    resamples, seed : int
-        Of the bootstrap over hotspots.
-    """
-    judged = _ripe(cases, horizon)
-    if not enough(judged, horizon):
-        return verdict(judged, pd.DataFrame(), horizon, resamples, seed)
-    predicted = predictions(cases, horizon, ("recalibrated", "fitted"))
-    return verdict(judged, predicted, horizon, resamples, seed)
 
 
 def _curves(
@@ -545,8 +534,8 @@ def alarms(cases: pd.DataFrame, p: pd.Series[float], threshold: float) -> dict[s
     dict
         `threshold`; `relapses` (episodes that ended in one); `foreseen` (share of them),
         `foreseen_early` (share with `LEAD_MONTHS` or more), `median_lead` (months, of the
-        foreseen); `alarms` (number), `alarms_per_relapse` (per foreseen one), `alarmed` (share of
-        area-months).
+        foreseen); `alarms` (number), `alarmed_episodes` (with one or more), `alarms_per_relapse`
+        (per foreseen one), `alarmed` (share of area-months).
 
     Examples
     --------
@@ -570,6 +559,7 @@ def alarms(cases: pd.DataFrame, p: pd.Series[float], threshold: float) -> dict[s
         "foreseen_early": _share(leads >= LEAD_MONTHS),
         "median_lead": float(leads.median()) if foreseen.any() else float("nan"),
         "alarms": float(started),
+        "alarmed_episodes": float(rows.loc[rows["alarmed"], "episode"].nunique()),
         "alarms_per_relapse": started / foreseen.sum() if foreseen.any() else float("nan"),
         "alarmed": _share(rows["alarmed"]),
     }

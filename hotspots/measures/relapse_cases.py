@@ -177,19 +177,43 @@ def cases(
     return _labelled(rows, watched, horizons, last_complete_month(as_of))
 
 
-def labelled(cases: pd.DataFrame, horizon: int, *, by: date | None = None) -> pd.DataFrame:
-    """Return the cases whose label for a horizon is known, or was known by a day.
+def labelled(cases: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Return the cases whose label for a horizon is known.
 
-    Examples
-    --------
-    >>> past = pd.DataFrame({"origin": pd.to_datetime(["2024-12-31", "2025-03-31"]), "y3": [0, 1]})
-    >>> len(labelled(past, 3)), len(labelled(past, 3, by=date(2025, 6, 29)))
-    (2, 1)
+    >>> past = pd.DataFrame({"hotspot": ["a", "b"], "y3": [0.0, np.nan]})
+    >>> labelled(past, 3)["hotspot"].to_list()
+    ['a']
     """
-    there = cases[f"y{horizon}"].notna()
-    if by is not None:
-        there &= horizon_ends(cases["origin"], horizon) <= pd.Timestamp(by)
-    return cases.loc[there]
+    known: pd.DataFrame = cases.loc[cases[f"y{horizon}"].notna()]
+    return known
+
+
+def known_by(cases: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Return the cases up to a day with the labels that were known on it, the others missing.
+
+    A label is known once its whole horizon is over.
+
+    >>> past = pd.DataFrame({"origin": pd.to_datetime(["2024-12-31", "2025-03-31"]),
+    ...                      "y3": [0.0, 1.0], "y6": [1.0, 1.0]})
+    >>> known_by(past, date(2025, 3, 31))[["y3", "y6"]].values.tolist()
+    [[0.0, nan], [nan, nan]]
+    """
+    at = pd.Timestamp(day)
+    then = cases.loc[cases["origin"] <= at].copy()
+    for horizon in label_horizons(cases):
+        over = horizon_ends(then["origin"], horizon) <= at
+        then[f"y{horizon}"] = then[f"y{horizon}"].where(over)
+    return then
+
+
+def label_horizons(cases: pd.DataFrame) -> list[int]:
+    """Return the horizons that a table of cases has labels for, in order.
+
+    >>> label_horizons(pd.DataFrame(columns=["p12", "y12", "y3", "year"]))
+    [3, 12]
+    """
+    names = [str(name) for name in cases.columns]
+    return sorted(int(name[1:]) for name in names if name[:1] == "y" and name[1:].isdigit())
 
 
 def horizon_ends(origins: pd.Series[pd.Timestamp], horizon: int) -> pd.Series[pd.Timestamp]:
@@ -323,7 +347,9 @@ def _seen_from(
     risk = forward_risk(
         index, watched, rule, as_of=day, horizons=horizons, draws=draws, seed=seed, unit=unit
     )
-    table = features(known, watched, episodes, risk.table, day, unit=unit)
+    measured = risk.table[f"p{horizons[0]}"].notna()  # a rule of growth needs the year before
+    watched, simulated = watched.loc[measured], risk.table.loc[measured]
+    table = features(known, watched, episodes, simulated, day, unit=unit)
     table.insert(0, "hotspot", watched["hotspot"])
     table.insert(1, "episode", watched.index)
     return table

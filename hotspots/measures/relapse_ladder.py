@@ -38,7 +38,7 @@ import pandas as pd
 from hotspots.measures.levels import SEASON_MONTHS, common_span, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
-from hotspots.measures.relapse_backtest import ALARM_HORIZON, points, verdict_on
+from hotspots.measures.relapse_backtest import ALARM_HORIZON, points, verdict
 from hotspots.measures.relapse_cases import HORIZONS, cases, emulate, features, labelled
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
@@ -248,7 +248,9 @@ def calibrated_risk(
             unit=unit,
         )
     known = known_months(index, as_of)
-    earlier = pd.DataFrame(columns=["area", "relapsed_on"]) if recorded is None else recorded
+    earlier = recorded
+    if earlier is None or earlier.empty:
+        earlier = emulate(index, rule, as_of=as_of, watch_months=watch_months)
     now = features(known, watched, earlier, simulated.table, as_of, unit=unit)
     return _climb(now, simulated, past, len(common_span(known)), horizons)
 
@@ -292,11 +294,13 @@ def _step(now: pd.DataFrame, past: Past, months: int, horizon: int) -> _Step:
         needed = Reason("rung_needs_months", {"months": months, "needed": SEASON_MONTHS})
         return _Step(0, nothing, None, False, needed)
     labels = past.cases(horizon)
-    verdict = verdict_on(labels, horizon)
-    shown, why = verdict.shown, verdict.reason
-    if verdict.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
+    judged = verdict(labels, horizon)
+    shown, why = judged.shown, judged.reason
+    if judged.model == "fitted" and enough(labels, horizon, LEAST_FITTED):
         model = RelapseModel().fit(labels, horizon)
-        return _Step(3, model.probability(now), model, shown, why)
+        measured = now[now[f"p{horizon}"].notna()]
+        probability = model.probability(measured).reindex(now.index)
+        return _Step(3, probability, model, shown, why)
     line = calibration_in_force(past, horizon)
     rung = 2 if enough(labels, horizon, LEAST_CASES) else 1
     return _Step(rung, line.apply(now[f"p{horizon}"]), None, shown, why)
@@ -336,9 +340,9 @@ def _table(now: pd.DataFrame, simulated: pd.DataFrame, steps: Mapping[int, _Step
 def _reasons(now: pd.DataFrame, simulated: Risk, step: _Step) -> dict[Hashable, tuple[Reason, ...]]:
     if step.model is None:
         return dict(simulated.reasons)
-    return {
+    return dict(simulated.reasons) | {
         hotspot: (*simulated.reasons[hotspot], *step.model.explain(case))
-        for hotspot, case in now.iterrows()
+        for hotspot, case in now[step.probability.notna()].iterrows()
     }
 
 

@@ -65,7 +65,7 @@ As much information as 32 cases at even odds that came out as expected (a case a
 PLATT_PRECISION: Final = (4.0, 12.0)
 """Prior of the recalibration: intercept about 0 with sd .5, slope about 1 with sd .29."""
 
-STRENGTH: Final = 0.3
+STRENGTH: Final = 0.5
 """`C` of the logistic regression on standardised features: a strong penalty."""
 
 MARGIN: Final = 0.10
@@ -226,7 +226,7 @@ class RelapseModel:
     >>> simulated = random.uniform(0.05, 0.95, 200)
     >>> past = pd.DataFrame({
     ...     "hotspot": [f"H{n}" for n in range(200)], "origin": pd.Timestamp("2025-01-31"),
-    ...     "p6": simulated, "share": 0.5 + simulated / 2, "trend": 0.0, "months_since": 6.0,
+    ...     "p6": simulated, "share": 0.8, "trend": 0.0, "months_since": 6.0,
     ...     "relapsed_before": 0.0, "y6": (random.uniform(size=200) < simulated).astype(float)})
     >>> model = RelapseModel().fit(past, 6)
     >>> bool((model.probability(past).corr(past["p6"])) > 0.9)

@@ -87,7 +87,7 @@ class AlarmSettings:
 
     amber: float = 0.3
     red: float = 0.5
-    inspection_months: int = 3
+    inspection_months: int = 6
 
 
 @dataclass(frozen=True)

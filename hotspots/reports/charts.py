@@ -390,6 +390,58 @@ def projection_chart(projection: Projection, say: Texts, height: int = 230) -> F
     return _framed(alt.layer(chart), height=height)
 
 
+def calibration_chart(points: pd.DataFrame, say: Texts, height: int = 260) -> Figure:
+    """Draw how often it happened against how probable it was called, with the number of forecasts.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row a bin: `predicted`, `observed` (means, 0 to 1), `cases`.
+    """
+    table = points.assign(
+        said=[say.percent(p, 0) for p in points["predicted"]],
+        happened=[say.percent(p, 0) for p in points["observed"]],
+        number=[say.number(n) for n in points["cases"]],
+    )
+    diagonal = (
+        alt.Chart(pd.DataFrame({"predicted": [0.0, 1.0], "observed": [0.0, 1.0]}))
+        .mark_line(color="#8c9aa8", strokeDash=[6, 4], strokeWidth=1.4)
+        .encode(x=_chance_axis(alt.X, "predicted", say), y=_chance_axis(alt.Y, "observed", say))
+    )
+    base = alt.Chart(table).encode(
+        x=_chance_axis(alt.X, "predicted", say),
+        y=_chance_axis(alt.Y, "observed", say),
+        tooltip=[
+            alt.Tooltip("said:N", title=say("risk.predicted")),
+            alt.Tooltip("happened:N", title=say("risk.observed")),
+            alt.Tooltip("number:N", title=say("risk.cases")),
+        ],
+    )
+    dots = base.mark_circle(color=ACCENT, opacity=0.85).encode(
+        size=alt.Size("cases:Q", legend=None, scale=alt.Scale(range=[60, 420]))
+    )
+    style: dict[str, Any] = {"dy": -15, "fontSize": 11}
+    halo = base.mark_text(**style, stroke="white", strokeWidth=3).encode(text="number:N")
+    words = base.mark_text(**style, color="#33475b", fontWeight=600).encode(text="number:N")
+    return _framed(alt.layer(diagonal, dots, halo, words), height=height)
+
+
+def _chance_axis(channel: Any, field: str, say: Texts) -> Any:
+    """Return an axis of probabilities, a little beyond 0 and 1 so that no dot is cut."""
+    percent = "datum.label" if say.language == "en" else "replace(datum.label, '%', '\u00a0%')"
+    return channel(
+        f"{field}:Q",
+        title=say(f"risk.{field}"),
+        scale=alt.Scale(domain=[-0.04, 1.08], nice=False),
+        axis=alt.Axis(
+            format=".0%",
+            labelExpr=percent,
+            values=[0, 0.25, 0.5, 0.75, 1],
+            titleFontWeight="normal",
+        ),
+    )
+
+
 def effect_chart(course: pd.DataFrame, say: Texts) -> Figure:
     """Draw by how much the count since a designation is off the expected one, cumulated.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -258,7 +259,7 @@ def hotspot_table(snapshot: Snapshot, names: Iterable[str], say: Texts) -> Cells
     rows = []
     for name in names:
         row = snapshot.row(name)
-        p6 = say.percent(row["p6"], 0) if np.isfinite(row["p6"]) else "–"
+        p6 = risk_cell(row, say)
         style = STAGE_STYLE[row["stage"]]
         status = f"{style.symbol} {say('status.' + row['status'])}".strip()
         kinds = "+".join(map(str, row["kinds"])) or "–"
@@ -267,6 +268,29 @@ def hotspot_table(snapshot: Snapshot, names: Iterable[str], say: Texts) -> Cells
         since, until = say.day(row["since"]), say.day(row["watched_until"])
         rows.append((f"{row['name']} ({name})", kinds, year, status, since, until, p6))
     return Cells(tuple(say(f"column.{column}") for column in columns), tuple(rows))
+
+
+def risk_cell(row: Mapping[str, Any], say: Texts) -> str:
+    """Return the probability within six months; points and rank where it may not be shown."""
+    if np.isfinite(row["p6"]):
+        return say.chance(row["p6"])
+    if not np.isfinite(row["points"]):
+        return "–"
+    return say("overview.risk_points", points=round(row["points"]), rank=round(row["risk_rank"]))
+
+
+def risk_note(snapshot: Snapshot, say: Texts) -> str:
+    """Return how the probabilities came about: the rung of the day's edition, or why none."""
+    edition = "" if snapshot.edition is None else snapshot.edition.edition
+    risk = snapshot.calibrated.get(edition) or next(iter(snapshot.calibrated.values()), None)
+    if risk is None:
+        return ""
+    if risk.rung and not risk.shown[6]:
+        return say("overview.risk_hidden")
+    return say(f"overview.risk_rung_{risk.models[6]}")
+
+
+_NO_RISK: Final = {"p6": np.nan, "points": np.nan}
 
 
 def timeline(file: HotspotFile, say: Texts) -> Cells:
@@ -300,10 +324,13 @@ def _section(snapshot: Snapshot, file: HotspotFile, say: Texts) -> Section:
     if labels:
         facts.append((say("column.kinds"), "; ".join(labels)))
     sentences = []
-    row = snapshot.row(name) if name in snapshot.hotspots.index else {"p6": np.nan}
+    row = snapshot.row(name) if name in snapshot.hotspots.index else _NO_RISK
     if np.isfinite(row["p6"]):
         alarm = say(f"alarm.{row['alarm']}")
-        facts.append((say("column.p6"), f"{say.percent(row['p6'], 0)} ({alarm.lower()})"))
+        facts.append((say("column.p6"), f"{say.chance(row['p6'])} ({alarm.lower()})"))
+    elif np.isfinite(row["points"]):
+        facts.append((say("overview.risk_points_label"), risk_cell(row, say)))
+    if np.isfinite(row["points"]):
         sentences = [say.reason(r.code, r.facts) for r in snapshot.reasons(name)]
     if file.lineage is not None and file.state.place is not None:
         facts.append((say("column.edition"), say.day(date.fromisoformat(file.lineage.edition))))
@@ -347,8 +374,8 @@ def _urgency(snapshot: Snapshot) -> Callable[[str], tuple[int, float, str]]:
 
     def key(name: str) -> tuple[int, float, str]:
         row = snapshot.row(name)
-        risk = -row["p6"] if np.isfinite(row["p6"]) else 0.0
-        return order[row["stage"]], risk, str(row["name"])
+        rank = row["risk_rank"] if np.isfinite(row["risk_rank"]) else np.inf
+        return order[row["stage"]], rank, str(row["name"])
 
     return key
 

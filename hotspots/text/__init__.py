@@ -113,6 +113,16 @@ class Texts:
         number = self.number(share * 100, decimals)
         return f"{number}\xa0%" if self.language == "vi" else f"{number}%"
 
+    def chance(self, probability: float) -> str:
+        """Write a probability in whole percent; never as certain, which no forecast is.
+
+        >>> [texts("en").chance(p) for p in (0.998, 0.5, 0.001)]
+        ['over 99%', '50%', 'under 1%']
+        """
+        if probability > 0.99:
+            return self("word.chance_over")
+        return self("word.chance_under") if probability < 0.01 else self.percent(probability, 0)
+
     def day(self, day: date | None) -> str:
         """Write a day, or a dash for none."""
         if day is None:

@@ -37,7 +37,7 @@ _Answer = TypeVar("_Answer")
 _TONE_BADGE = {"met": "green", "not_met": "red", "": "blue", "cannot_be_measured": "gray"}
 _SYMBOL_ICON = {"✓": ":material/check:", "✕": ":material/close:", "?": ":material/hourglass_empty:"}
 _EFFECT_BADGE = {"fewer": "green", "more": "red", "cannot_tell": "gray"}
-_ALARM_BADGE = {"red": "red", "amber": "orange", "none": "gray"}
+_ALARM_BADGE = {"red": "red", "amber": "orange", "note": "blue", "none": "gray"}
 
 
 _STYLE = """<style>

@@ -168,10 +168,10 @@ def test_a_rule_as_it_was_built_before_is_one_of_a_threshold() -> None:
 
 
 def test_alarms_start_as_measured_unless_the_file_says_otherwise() -> None:
-    assert read_programme(GOOD).alarms == AlarmSettings(0.3, 0.5, 3)
+    assert read_programme(GOOD).alarms == AlarmSettings(0.3, 0.5, 6)
     assert read_programme(SHIPPED.read_text("utf-8")).alarms == AlarmSettings()
-    own = read_programme(GOOD + "alarms = {amber = 0.2, inspection_months = 6}").alarms
-    assert own == AlarmSettings(0.2, 0.5, 6)
+    own = read_programme(GOOD + "alarms = {amber = 0.2, inspection_months = 4}").alarms
+    assert own == AlarmSettings(0.2, 0.5, 4)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hotspots.import_words import scorecard_cells
 from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.charts import effect_chart, monthly_chart
-from hotspots.reports.pages import timeline
+from hotspots.reports.pages import risk_cell, risk_note, timeline
 from hotspots.snapshot import HotspotFile, Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
@@ -146,17 +146,21 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
         st.info(widgets.plain(say("overview.at_risk_problem", problem=say.error(not_measured))))
         return
     row = snapshot.hotspots.loc[file.state.hotspot]
-    if not np.isfinite(row["p6"]):
+    if not np.isfinite(row["points"]):
         st.info(say("hotspot.risk_none"))
         return
-    widgets.alarm_badge(row["alarm"], say)
+    if np.isfinite(row["p6"]):
+        widgets.alarm_badge(row["alarm"], say)
+    else:
+        st.markdown(f"{say('overview.risk_points_label')}: **{risk_cell(row, say)}**")
     for horizon in (3, 6, 12):
-        share = say.percent(row[f"p{horizon}"], 0)
-        st.markdown(say("hotspot.risk_p", horizon=str(horizon), p=f"**{share}**"))
+        if np.isfinite(row[f"p{horizon}"]):
+            chance = say.chance(row[f"p{horizon}"])
+            st.markdown(say("hotspot.risk_p", horizon=str(horizon), p=f"**{chance}**"))
     st.markdown(f"**{say('hotspot.reasons')}**")
     found = snapshot.reasons(file.state.hotspot)
     widgets.reasons(say.reason(reason.code, reason.facts) for reason in found)
-    st.caption(say("overview.at_risk_note"))
+    st.caption(risk_note(snapshot, say))
 
 
 def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from hotspots.errors import NotAllowed
 from hotspots.reports.charts import last_year, monthly_chart, transformed_chart, trend_chart
+from hotspots.reports.pages import risk_cell, risk_note
 from hotspots.snapshot import MapView, Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
@@ -123,8 +124,8 @@ def _details(view: MapView, snapshot: Snapshot, say: Texts) -> dict[str, str]:
     for hotspot, ward, share, own in view.shown.itertuples(index=False):
         row = snapshot.row(hotspot)
         line = say(f"status.{row['status']}")
-        if np.isfinite(row["p6"]):
-            line += f" · {say('column.p6')}: {say.percent(row['p6'], 0)}"
+        if np.isfinite(row["points"]):
+            line += f" · {_risk_words(row, say)}"
         if not own:
             line += f" · {_part_words(row, share, view, say)}"
         details[ward] = f"{details[ward]}; {line}" if ward in details else line
@@ -168,18 +169,19 @@ def _at_risk(snapshot: Snapshot, say: Texts) -> None:
         st.info(widgets.plain(say("overview.at_risk_problem", problem=problem)))
         return
     widgets.not_measured(snapshot, say)
-    watched = snapshot.hotspots.dropna(subset=["p6"]).sort_values("p6", ascending=False)
+    watched = snapshot.hotspots.dropna(subset=["points"]).sort_values("risk_rank")
     if watched.empty:
         st.info(say("overview.at_risk_nobody"))
         return
-    alarmed = watched[watched["alarm"] != "none"]
+    shown = watched["p6"].notna().any()
+    alarmed = watched[watched["alarm"].isin(["amber", "red"])] if shown else watched.head(3)
     if alarmed.empty and not snapshot.not_measured:
         st.success(say("overview.at_risk_none"))
     columns = st.columns(3)
     for number, (hotspot, row) in enumerate(alarmed.head(6).iterrows()):
         with columns[number % 3]:
             _risk_row(str(hotspot), row, snapshot, say)
-    st.caption(say("overview.at_risk_note"))
+    st.caption(risk_note(snapshot, say))
 
 
 def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> None:
@@ -189,13 +191,18 @@ def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> N
             _select_hotspot(hotspot, snapshot)
             st.rerun(scope="fragment")
         with level:
-            widgets.alarm_badge(row["alarm"], say)
-        share = say.percent(row["p6"], 0)
+            if row["alarm"]:
+                widgets.alarm_badge(row["alarm"], say)
         first = snapshot.reasons(hotspot)[0]
         st.caption(
-            f"{say('column.p6')}: **{share}**  \n"
-            + widgets.plain(say.reason(first.code, first.facts))
+            f"{_risk_words(row, say)}  \n" + widgets.plain(say.reason(first.code, first.facts))
         )
+
+
+def _risk_words(row: Mapping[str, Any], say: Texts) -> str:
+    """Name the probability within six months, or the score where that may not be shown."""
+    name = "column.p6" if np.isfinite(row["p6"]) else "overview.risk_points_label"
+    return f"{say(name)}: {risk_cell(row, say)}"
 
 
 def _select_hotspot(hotspot: str, snapshot: Snapshot) -> None:
@@ -246,9 +253,10 @@ def _hotspot_card(
         if row["watched_until"] is not None and not pd.isna(row["watched_until"]):
             lines.append(f"{say('column.watched_until')}: {say.day(row['watched_until'])}")
         st.caption("  \n".join(widgets.plain(line) for line in lines))
-        if np.isfinite(row["p6"]):
-            st.markdown(f"{say('column.p6')}: **{say.percent(row['p6'], 0)}**")
-            widgets.alarm_badge(row["alarm"], say)
+        if np.isfinite(row["points"]):
+            st.markdown(_risk_words(row, say))
+            if row["alarm"]:
+                widgets.alarm_badge(row["alarm"], say)
             widgets.reasons(say.reason(r.code, r.facts) for r in snapshot.reasons(hotspot))
         file, record = st.columns(2)
         if file.button(say("overview.open_file"), key=f"file:{hotspot}", width="stretch"):
