@@ -42,7 +42,7 @@ def reason_line(reason: Reason, names: Mapping[str, str], programme: Programme, 
     return say.reason(reason.code, facts)
 
 
-def reason_lines(
+def choice_reasons(
     selection: Selection, ward: str, programme: Programme, say: Texts
 ) -> tuple[str, ...]:
     """Say why a ward has its place, how sure that is, and what each component says."""
@@ -176,7 +176,7 @@ def workbook(
             (ward, selection.names.get(ward, ward), line)
             for ward in listed
             if ward in selection.table.index
-            for line in reason_lines(selection, ward, programme, say)
+            for line in choice_reasons(selection, ward, programme, say)
         ],
         columns=[code, say("column.ward"), say("column.reason")],
     )

@@ -35,12 +35,12 @@ from hotspots.choice_words import (
     backtest_lines,
     backtest_years,
     category_name,
+    choice_reasons,
     group_rule_lines,
     interval_text,
     newly_seen_cells,
     question_lines,
     reason_line,
-    reason_lines,
     reasons_data,
 )
 from hotspots.effect_words import (
@@ -1011,7 +1011,7 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
         for ward in chosen:
             row = {str(k): v for k, v in selection.table.loc[ward].to_dict().items()}
             typer.echo(f"{interval_text(row, say):>16}  {row['name']} ({ward})")
-            for sentence in reason_lines(selection, ward, programme, say):
+            for sentence in choice_reasons(selection, ward, programme, say):
                 typer.echo(f"       - {sentence}")
         for ward, reasons in selection.choice.reasons.items():
             if ward not in chosen:
