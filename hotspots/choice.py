@@ -224,7 +224,7 @@ class WardChoice:
             count = question.constraints.count
             ranking = weighted_ranking(found, question.weights)
             intervals = rank_intervals(ranking, top=count).drop(columns="rank")
-            facts = self._facts(as_of)
+            facts = self.facts(as_of)
             choice = choose(ranking, question.constraints, facts)
         edition = self._edition(as_of)
         patterns = self._patterns(as_of, question.kind)
@@ -487,7 +487,8 @@ class WardChoice:
 
     # -- what rules ask about wards
 
-    def _facts(self, as_of: date) -> WardFacts:
+    def facts(self, as_of: date) -> WardFacts:
+        """Return what rules ask about the wards of the day's edition."""
         edition, programme = self._edition(as_of), self._programme
 
         def work() -> WardFacts:

@@ -143,7 +143,7 @@ def ranking_table(
     columns[say("column.certainty")] = [place_word(row, say) for row in _rows(table)]
     for name in COMPONENTS:
         columns[f"{say(f'component.{name}')} (0-100)"] = table[name].round(1).to_list()
-    columns[say("column.time_class")] = [pattern_word(p, say) for p in table["time_class"]]
+    columns[say("column.time_class")] = [time_class_word(p, say) for p in table["time_class"]]
     if regions:
         columns[say("column.region")] = [
             regions[code].label.of(say.language) if code in regions else ""
@@ -152,7 +152,7 @@ def ranking_table(
     return pd.DataFrame(columns)
 
 
-def pattern_word(pattern: str, say: Texts) -> str:
+def time_class_word(pattern: str, say: Texts) -> str:
     """Name a time class; nothing where there is none."""
     return say(f"pattern.{pattern}") if pattern else ""
 
@@ -308,7 +308,7 @@ def _proposal_row(event: Event, standing: str, snapshot: Snapshot, say: Texts) -
         interval_text(evidence, say) if has_rank else say.show(evidence.get("rank")),
         "–" if p_top is None else say.percent(float(p_top), 0),
         "–" if score is None else say.number(float(score), 1),
-        pattern_word(str(evidence.get("pattern") or ""), say) or "–",
+        time_class_word(str(evidence.get("pattern") or ""), say) or "–",
         say.day(event.effective_on),
         event.recorded_by,
     )

@@ -1925,6 +1925,11 @@ class Tracker:
         return self._choice().not_transformed(year, as_of)
 
     @asks(Permission.READ)
+    def ward_regions(self, as_of: date) -> Mapping[str, str]:
+        """Return the code of the region of each ward of the day's edition, where it has one."""
+        return self._choice().facts(as_of).regions
+
+    @asks(Permission.READ)
     def selection_presets(self) -> tuple[Preset, ...]:
         """Return the weights that have a name: the level alone, the programme's, those saved."""
         labels = {language: texts(language)("selection.preset_default") for language in LANGUAGES}
