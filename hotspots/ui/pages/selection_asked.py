@@ -6,7 +6,8 @@ Every tab reads the whole question, also what is asked on a tab that is not draw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -45,7 +46,7 @@ def questions(snapshot: Snapshot, say: Texts) -> None:
         )
     with third:
         kinds = sorted({kind for each in programme.categories.values() for kind in each.kinds})
-        widgets.choose(
+        pick(
             "selection.kind",
             say("selection.kind"),
             [ALL_KINDS, *map(str, kinds)],
@@ -56,6 +57,16 @@ def questions(snapshot: Snapshot, say: Texts) -> None:
             ),
             help=say("selection.kind_help"),
         )
+
+
+def pick(
+    name: str, label: str, options: Sequence[str], shown: Callable[[str], str], **more: Any
+) -> str:
+    """Draw a list to choose one from, whose answer follows the language when that is switched."""
+    key = session.widget_key(name)
+    if key in st.session_state:
+        st.session_state[key] = st.session_state[key]  # else the browser keeps the words it had
+    return widgets.choose(name, label, options, shown, **more)
 
 
 def question(programme: Programme) -> Question:

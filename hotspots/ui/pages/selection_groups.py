@@ -15,13 +15,17 @@ from hotspots.programme.plan import Programme
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
+from hotspots.ui.pages import selection_asked
 
 _SIGN = {"at_risk": "▲", "frequent": "●", "rare": "○", "not_seen": "–", "unknown": "?"}
 _COLOUR = {
-    "at_risk": "background-color: #f6c9a8; color: #5a2400",
-    "frequent": "background-color: #fbeec1; color: #4a3b00",
-    "rare": "background-color: #e6eef7; color: #1d3b5a",
+    "at_risk": "background-color: #f8dcc8; color: #6b2a00",
+    "frequent": "background-color: #fdf6df; color: #4a3b00",
+    "rare": "color: #66717d",
+    "not_seen": "color: #8a949e",
+    "unknown": "color: #8a949e",
 }
+_WARD_WIDTH, _CELL_WIDTH = 132, 114
 
 
 def show(snapshot: Snapshot, say: Texts) -> None:
@@ -61,7 +65,8 @@ def _filtered(
     found: CrimeGroups, as_of: date, names: Mapping[str, str], programme: Programme, say: Texts
 ) -> pd.DataFrame:
     """Return the wards and categories that the filters leave, wards by name."""
-    matrix = found.matrix
+    there = found.matrix
+    matrix = there[[code for code in programme.categories if code in there.columns]]
     categories, groups, region = _filters(matrix, programme, say)
     matrix = matrix[[code for code in matrix.columns if not categories or code in categories]]
     if groups:
@@ -103,7 +108,7 @@ def _filters(
     if not programme.regions:
         return categories, groups, None
     with third:
-        region = widgets.choose(
+        region = selection_asked.pick(
             "selection.region",
             say("column.region"),
             ["", *programme.regions],
@@ -130,15 +135,16 @@ def _counts(matrix: pd.DataFrame, say: Texts) -> None:
 def _matrix(
     matrix: pd.DataFrame, names: Mapping[str, str], programme: Programme, say: Texts
 ) -> None:
-    words = {group: f"{_SIGN[group]} {say(f'crime_group.{group}')}" for group in GROUPS}
+    words = {group: f"{_SIGN[group]} {say(f'crime_group_short.{group}')}" for group in GROUPS}
     style = {words[group]: css for group, css in _COLOUR.items()}
     shown = matrix.replace(words)
     shown.columns = pd.Index([category_name(str(code), programme, say) for code in matrix.columns])
     shown.insert(0, say("column.ward"), [names.get(ward, ward) for ward in matrix.index])
     shown = shown.reset_index(drop=True)
-    config = {
-        column: st.column_config.TextColumn(width=150, pinned=column == say("column.ward"))
-        for column in shown.columns
+    ward, *categories = shown.columns
+    config = {ward: st.column_config.TextColumn(width=_WARD_WIDTH, pinned=True)}
+    config |= {
+        name: st.column_config.TextColumn(width=_CELL_WIDTH, help=str(name)) for name in categories
     }
     st.dataframe(
         shown.style.map(lambda cell: style.get(cell, "")),

@@ -29,6 +29,7 @@ from hotspots.ui.pages import selection_asked, selection_propose
 _OWN = "own"
 _PRESET = "selection.preset"
 _HEIGHT = 500
+_MOST_SHOWN = 25
 
 
 def show(snapshot: Snapshot, say: Texts) -> None:
@@ -231,17 +232,17 @@ def _list(
     )
     column = st.column_config
     config = {
-        say("column.choose"): column.CheckboxColumn(width=56),
+        say("column.choose"): column.CheckboxColumn(width=64),
         say("column.rank"): column.TextColumn(width=104, help=say("selection.interval_help")),
         say("column.ward"): column.TextColumn(width=128),
         top: column.ProgressColumn(
             width=104, min_value=0, max_value=100, format="%d %%", help=say("selection.p_top_help")
         ),
         say("column.certainty"): column.TextColumn(
-            width=128, help=say("selection.cannot_tell_help")
+            width=116, help=say("selection.cannot_tell_help")
         ),
         say("column.score"): column.NumberColumn(
-            width=56, format="%d", help=say("selection.score_help")
+            width=60, format="%d", help=say("selection.score_help")
         ),
     }
     return shown, config
@@ -329,23 +330,36 @@ def _components(selection: Selection, chosen: Sequence[str], say: Texts) -> None
     if whole != "all":
         table = table[table.index.isin(list(chosen))]
     columns = {say("column.rank"): table["rank"], say("column.ward"): table["name"]}
-    columns |= {say(f"component_short.{name}"): table[name].round() for name in COMPONENTS}
+    columns |= {say(f"component_short.{name}"): _points(table[name]) for name in COMPONENTS}
     classes = [time_class_word(name, say) for name in table["time_class"]]
     shown = pd.DataFrame(columns | {say("column.time_class_long"): classes})
     column = st.column_config
     config: dict[str, object] = {say("column.rank"): column.NumberColumn(width=56)}
     for name in COMPONENTS:
         long = f"{say(f'component.{name}')}. {say(f'component_help.{name}')}"
-        config[say(f"component_short.{name}")] = column.NumberColumn(
-            width=78, format="%d", help=long
+        config[say(f"component_short.{name}")] = column.Column(
+            width=78, help=long, alignment="right"
         )
-    st.dataframe(shown, hide_index=True, column_config=config, width="stretch")
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config=config,
+        height="content" if len(shown) <= _MOST_SHOWN else _HEIGHT,
+        width="stretch",
+    )
     missing = [
         reason_line(why, {}, session.tracker().programme(), say)
         for why in selection.components.missing.values()
     ]
     if missing:
         st.caption("  \n".join(widgets.plain(line) for line in missing))
+
+
+def _points(points: pd.Series) -> pd.Series:
+    """Return points as whole numbers, as text with a dash where some are not known."""
+    if points.notna().all():
+        return points.round().astype(int)
+    return points.map(lambda value: "–" if pd.isna(value) else f"{value:>3.0f}")
 
 
 def _reasons(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: Texts) -> None:

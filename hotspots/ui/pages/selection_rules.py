@@ -60,7 +60,9 @@ def _must(names: Mapping[str, str], snapshot: Snapshot, say: Texts) -> None:
     )
     if unfinished is None:
         st.caption(say("selection.unfinished_unknown", year=year - 1))
-    elif unfinished:
+    elif not unfinished:
+        st.caption(say("selection.unfinished_none", year=year - 1))
+    else:
         st.button(
             say("selection.take_unfinished", count=len(unfinished), year=year - 1),
             icon=":material/playlist_add:",
@@ -155,18 +157,19 @@ def _kinds(programme: Programme, say: Texts) -> None:
     st.markdown(f"**{say('selection.quotas')}**")
     st.caption(say("selection.quotas_note"))
     usual = programme.selection.constraints.kinds
+    _, least, most = st.columns([4, 1, 1])
+    least.caption(say("selection.least"))
+    most.caption(say("selection.most"))
     for kind in programme.kinds:
-        name, least, most = st.columns([4, 1, 1], vertical_alignment="bottom")
-        name.markdown(widgets.plain(kind_name(kind, programme, say)))
-        quota = usual.get(kind)
+        name, least, most = st.columns([4, 1, 1], vertical_alignment="center")
+        label, quota = kind_name(kind, programme, say), usual.get(kind)
+        name.markdown(widgets.plain(label))
         with least:
-            _number(
-                f"selection.least.{kind}", say("selection.least"), quota.at_least if quota else 0
-            )
+            start = quota.at_least if quota else 0
+            _number(f"selection.least.{kind}", f"{label}: {say('selection.least')}", start)
         with most:
-            _number(
-                f"selection.most.{kind}", say("selection.most"), quota.at_most if quota else None
-            )
+            limit = quota.at_most if quota else None
+            _number(f"selection.most.{kind}", f"{label}: {say('selection.most')}", limit)
 
 
 def _units(programme: Programme, say: Texts) -> None:
@@ -175,16 +178,26 @@ def _units(programme: Programme, say: Texts) -> None:
         st.caption(say("selection.no_units"))
     usual = programme.selection.constraints.capacity
     for code, unit in programme.units.items():
-        name, most = st.columns([5, 1], vertical_alignment="bottom")
-        name.markdown(widgets.plain(unit.label.of(say.language)))
+        name, most = st.columns([5, 1], vertical_alignment="center")
+        label = unit.label.of(say.language)
+        name.markdown(widgets.plain(label))
         with most:
-            _number(f"selection.capacity.{code}", say("selection.most"), usual.get(code))
+            limit = f"{label}: {say('selection.most')}"
+            _number(f"selection.capacity.{code}", limit, usual.get(code))
 
 
 def _number(name: str, label: str, start: int | None) -> None:
     widgets.remembered(
         name,
-        lambda key: st.number_input(label, min_value=0, max_value=999, step=1, key=key),
+        lambda key: st.number_input(
+            label,
+            min_value=0,
+            max_value=999,
+            step=1,
+            key=key,
+            label_visibility="collapsed",
+            placeholder="–",
+        ),
         start=start,
     )
 

@@ -91,7 +91,7 @@ def _which(side: str, lists: Mapping[str, Sequence[str]], first: str, say: Texts
         kind, _, own = which.partition(":")
         return say("selection.list_kept", name=own) if own else say(f"selection.list_{kind}")
 
-    return widgets.choose(name, say(f"selection.scenario_{side}"), list(lists), label)
+    return selection_asked.pick(name, say(f"selection.scenario_{side}"), list(lists), label)
 
 
 def _keep(selection: Selection, say: Texts) -> None:
