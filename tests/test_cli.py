@@ -309,7 +309,7 @@ def test_the_targets_are_measured_in_words_and_json(ok: Any, demo: None) -> None
     for projection in measured["year_end"]:
         assert sum(projection["distribution"]) == pytest.approx(1)
         assert 0 <= projection["probability"] <= 1
-    assert {group["grouping"] for group in measured["groups"]} == {"kind", "listing"}
+    assert {group["grouping"] for group in measured["groups"]} == {"kind", "listing", "region"}
     assert "Có tính thời gian theo dõi" in said
     assert "Dự báo đến 31/12/2026" in said
     assert set(measured["cohorts"]) == set(measured["transformed"])
@@ -421,6 +421,59 @@ def test_wards_are_ranked_with_reasons(ok: Any, demo: None) -> None:
     assert all(row["reasons"][0]["code"] == "high_level" for row in found)
     said = ok(*command)
     assert all(f"{row['name']} ({row['ward']})" in said for row in found)
+
+
+def test_wards_are_chosen_by_kind_weights_and_rules(
+    ok: Any, run: Any, demo: None, tmp_path: Path
+) -> None:
+    command = ("select", "--year", 2027, "--as-of", DAY, "--json")
+    plain = json.loads(ok(*command))
+    assert len(plain["wards"]) == 12
+    assert plain["weights"] == {"smoothed_level": 1.0}
+    first = plain["wards"][0]["ward"]
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        "[selection]\ncount = 3\nno_two_neighbours = true\n"
+        f"[selection.excluded.{first}]\nrule = 'nông thôn mới'\nsource = '301/HD-BCĐ138'\n",
+        "utf-8",
+    )
+    found = json.loads(ok(*command, "--rules", rules, "--kind", 4, "--preset", "unfinished_first"))
+    assert found["kind"] == 4
+    assert found["weights"] == {"smoothed_level": 1.0, "carried_over": 0.3, "relapse": 0.3}
+    assert found["constraints"]["count"] == len(found["wards"]) == 3
+    assert all(row["rank_low"] <= row["rank"] <= row["rank_high"] for row in found["wards"])
+    assert {row["ward"]: row["reasons"][0]["code"] for row in found["left_out"]}[first] == (
+        "left_excluded"
+    )
+    said = ok("select", "--year", 2027, "--as-of", DAY, "--rules", rules)
+    assert "301/HD-BCĐ138" in said
+    assert "Không chọn hai nơi giáp nhau." in said
+
+
+def test_rules_that_clash_are_told_with_exit_code_1(run: Any, demo: None, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("count = 1\nmust_include = ['26740', '26743']\n", "utf-8")
+    done = run("select", "--year", 2027, "--as-of", DAY, "--rules", rules)
+    assert done.exit_code == 1
+    assert "không thể cùng thỏa mãn" in done.output
+
+
+def test_a_way_of_choosing_is_tried_on_the_past(ok: Any, demo: None) -> None:
+    command = ("select", "--year", 2027, "--as-of", DAY, "--backtest")
+    found = json.loads(ok(*command, "--json"))
+    assert [row["method"] for row in found["mean"]] == [
+        "smoothed_level", "last_year", "three_year_mean",
+    ]  # fmt: skip
+    assert found["verdict"]["code"] in ("level_holds", "level_behind")
+    assert "Mức đã làm mượt" in ok(*command)
+
+
+def test_crime_groups_are_listed_with_their_rule(ok: Any, demo: None) -> None:
+    found = json.loads(ok("crime-groups", "--as-of", DAY, "--json"))
+    assert len(found["groups"]) == 168 * 8
+    assert found["rule"]["look_back"] == 36
+    said = ok("crime-groups", "--as-of", DAY)
+    assert "Có nguy cơ phức tạp" in said
 
 
 @pytest.mark.parametrize("kind", ["hotspot", "ward"])

@@ -271,17 +271,77 @@ def test_an_event_without_author_is_refused(
 def test_proposing_says_which_wards_cannot_be_proposed_and_writes_the_others(
     demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = demonstration_copy
+    tracker, say = demonstration_copy, texts("vi")
     test = opened("selection", tracker.store.root, monkeypatch)
     assert "Không thể đề xuất" in test.info[0].value
-    button = next(b for b in test.button if "Đề xuất" in b.label)
+    button = next(b for b in test.button if say("selection.propose") in b.label)
     wanted = int(button.label.split("(")[1].rstrip(")"))
-    test.text_input[0].input("Phòng tham mưu")
+    who = next(box for box in test.text_input if box.label == say("selection.propose_by"))
+    who.input("Phòng tham mưu")
     button.click().run()
     assert str(wanted) in test.success[0].value
     written = tracker.latest_events(wanted)
     assert {str(event.type) for event in written} == {"Proposed"}
     assert all(event.evidence["rank"] for event in written)
+    assert all(event.evidence["weights"] == {"smoothed_level": 1.0} for event in written)
+
+
+def test_other_weights_give_another_list_and_a_warning_where_they_lose(
+    demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts("vi")
+    test = opened("selection", demonstration_folder, monkeypatch)
+    assert not test.warning
+    ticked = test.get("arrow_data_frame") or test.dataframe
+    assert ticked
+    test.slider(key="widget:selection.weight.trend").set_value(100)
+    test.slider(key="widget:selection.weight.smoothed_level").set_value(0).run()
+    assert not test.exception
+    assert any("Nên cân nhắc" in each.value for each in test.warning)
+    assert test.selectbox(key="selection.preset").value == "own"
+    test.selectbox(key="selection.preset").select("unfinished_first").run()
+    assert test.slider(key="widget:selection.weight.relapse").value == 30
+    for name in ("smoothed_level", "relapse", "carried_over"):
+        test.slider(key=f"widget:selection.weight.{name}").set_value(0)
+    test.run()
+    assert plain(say("error.weights_invalid", components="")[:20]) in test.info[0].value
+
+
+def test_weights_are_saved_under_a_name_on_the_page(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = opened("selection", demonstration_copy.store.root, monkeypatch)
+    test.slider(key="widget:selection.weight.severity").set_value(20).run()
+    test.button(key="selection.preset_save").click().run()
+    assert test.warning  # without a name
+    test.text_input(key="selection.preset_name").input("Quý một")
+    test.button(key="selection.preset_save").click().run()
+    assert "Quý một" in test.success[0].value
+    saved = demonstration_copy.preset("Quý một").weights
+    assert saved == {"smoothed_level": 1.0, "severity": 0.2}
+    assert test.selectbox(key="selection.preset").value == "Quý một"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("tab", ["rules", "scenarios", "past", "groups"])
+def test_every_tab_of_the_choice_opens(
+    tab: str, language: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts(language)
+    monkeypatch.setenv("HOTSPOTS_STORE", str(demonstration_folder))
+    test = AppTest.from_function(one_page, default_timeout=120)
+    test.session_state["page_under_test"] = "selection"
+    test.session_state["language"] = language
+    test.session_state["as_of"] = date(2026, 10, 31)
+    test.session_state["selection.tab"] = say(f"selection.tab_{tab}")
+    test.run()
+    assert not test.exception
+    shown = {
+        "rules": "selection.rules_in_force", "scenarios": "selection.in_both",
+        "past": "selection.past_mean", "groups": "selection.matrix",
+    }[tab]  # fmt: skip
+    said = " ".join(each.value for each in [*test.markdown, *test.subheader])
+    assert say(shown) in said
 
 
 def test_text_of_users_is_shown_by_markdown_as_it_stands() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
@@ -17,8 +16,9 @@ from hotspots.tracker import Tracker
 
 pytestmark = pytest.mark.browser
 Serve = Callable[[Path], AbstractContextManager[str]]
-NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
-MONTHS = pd.period_range("2022-01", "2025-12", freq="M")
+NOW = datetime.now(UTC)
+MONTHS = pd.period_range(end=pd.Period(NOW.date(), freq="M") - 1, periods=48)
+"""Up to the last whole month: the page looks at today."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def counted_city(small_city: Tracker, tmp_path: Path) -> Tracker:
     ]
     path = tmp_path / "counts.csv"
     path.write_text("\n".join(["ward,month,category,count", *rows]) + "\n", "utf-8")
-    small_city.import_counts(path, today=date(2026, 1, 5), now=NOW)
+    small_city.import_counts(path, today=NOW.date(), now=NOW, edition=date(2025, 7, 1))
     return small_city
 
 
@@ -60,10 +60,9 @@ def open_tab(page: Page, name: str, say: Texts) -> None:
 
 
 def test_a_planner_goes_from_the_question_to_the_proposal(
-    counted_city: Tracker, serve: Serve, browser: Browser, tmp_path: Path
+    counted_city: Tracker, serve: Serve, browser: Browser
 ) -> None:
     say = texts("vi")
-    shutil.rmtree(tmp_path / "boundaries", ignore_errors=True)
     with serve(counted_city.store.root) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(60_000)
