@@ -188,8 +188,6 @@ class ChoiceSources:
         The hotspots on a day.
     shown : callable
         The wards of an edition in which hotspots lie (`MapView.shown`).
-    list_of : callable
-        Wards on the list of a plan year, on a day.
     keep : callable
         Answers a key from memory, or by the work given.
     """
@@ -202,7 +200,6 @@ class ChoiceSources:
     populations: Callable[[], pd.DataFrame]
     states: Callable[[date], Mapping[str, HotspotState]]
     shown: Callable[[Mapping[str, HotspotState], Edition], pd.DataFrame]
-    list_of: Callable[[int, date], Collection[str]]
     keep: Callable[[object, Callable[[], Any]], Any]
 
 
@@ -453,6 +450,15 @@ class WardChoice:
 
     # -- hotspots on record
 
+    def _listed(self, plan_year: int, day: date) -> frozenset[str]:
+        """Return the wards on the list of a plan year, withdrawn ones left out."""
+        listed = {
+            name
+            for name, state in self._sources.states(day).items()
+            if any(e.plan_year == plan_year and e.outcome != "withdrawn" for e in state.enrolments)
+        }
+        return self._wards_of(listed, day, self._edition(day))
+
     def _not_transformed(
         self, plan_year: int, day: date, edition: Edition
     ) -> frozenset[str] | None:
@@ -531,7 +537,7 @@ class WardChoice:
             "months",
         ]
         wards = self._sources.boundaries.names(self._edition(as_of).edition)
-        last_year = set(self._sources.list_of(question.year - 1, as_of))
+        last_year = self._listed(question.year - 1, as_of)
         return ranking.join(ranked[columns]).assign(
             in_last_year=ranking.index.isin(list(last_year)),
             name=wards["name"].reindex(ranking.index),

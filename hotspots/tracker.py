@@ -1875,7 +1875,6 @@ class Tracker:
                 populations=lambda: self._other_rows(FileKind.POPULATIONS),
                 states=states,
                 shown=self._shown,
-                list_of=self.list_of,
                 keep=self._once,
             ),
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hotspots.errors import ProgrammeError
 from hotspots.programme.plan import AlarmSettings, RelapseRule, read_programme
+from hotspots.programme.selection_rules import Constraints
 
 SHIPPED = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
 GOOD = """
@@ -239,3 +240,104 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     return "{" + ", ".join(f'"{key}" = {_value(item)}' for key, item in value.items()) + "}"
+
+
+# -- regions, units, what a choice begins with
+
+
+def test_the_shipped_programme_has_the_three_regions_of_the_city() -> None:
+    programme = read_programme(SHIPPED.read_text("utf-8"))
+    sizes = {code: len(region.wards) for code, region in programme.regions.items()}
+    assert sizes == {"ho_chi_minh": 102, "binh_duong": 36, "ba_ria_vung_tau": 30}
+    assert {region.edition for region in programme.regions.values()} == {"2025-07-01"}
+    assert programme.selection.constraints.count == 12
+    assert [each.name for each in programme.selection.presets] == [
+        "unfinished_first",
+        "by_residents",
+    ]
+
+
+def test_a_programme_without_regions_asks_for_twelve_wards_and_no_more() -> None:
+    programme = read_programme(GOOD)
+    assert (programme.regions, programme.units) == ({}, {})
+    assert programme.selection.constraints == Constraints(12)
+    assert programme.selection.presets == ()
+
+
+def test_regions_units_and_the_choice_are_read() -> None:
+    programme = read_programme(
+        GOOD
+        + """
+[regions.north]
+vi = "Bắc"
+en = "North"
+edition = 2025-07-01
+wards = ["1", "2"]
+[units.PC02]
+vi = "Hình sự"
+en = "Criminal police"
+edition = "2025-07-01"
+wards = ["1"]
+capacity = 3
+[selection]
+count = 5
+at_least_one_per_region = true
+kinds.1 = {at_least = 2}
+[selection.presets.mild]
+vi = "Nhẹ"
+en = "Mild"
+weights = {smoothed_level = 1, trend = 0.1}
+"""
+    )
+    assert programme.regions["north"].wards == {"1", "2"}
+    assert programme.regions["north"].edition == "2025-07-01"
+    rules = programme.selection.constraints
+    assert (rules.count, rules.at_least_one_per_region) == (5, True)
+    assert rules.capacity == {"PC02": 3}
+    assert rules.kinds[1].at_least == 2
+    (mild,) = programme.selection.presets
+    assert (mild.label.of("vi"), dict(mild.weights)) == (
+        "Nhẹ",
+        {"smoothed_level": 1.0, "trend": 0.1},
+    )
+
+
+def test_every_problem_of_regions_units_and_the_choice_is_named() -> None:
+    found = problems(
+        GOOD
+        + """
+[regions.north]
+vi = "Bắc"
+edition = "July"
+wards = []
+[regions.south]
+vi = "Nam"
+en = "South"
+edition = "2025-07-01"
+wards = ["1"]
+[regions.west]
+vi = "Tây"
+en = "West"
+edition = "2025-07-01"
+wards = ["1"]
+[units]
+PC02 = 3
+[selection]
+count = 0
+sort = true
+kinds.9 = {at_least = 1}
+capacity.nobody = 1
+[selection.presets.odd]
+vi = "Lạ"
+en = "Odd"
+weights = {charm = 1}
+"""
+    )
+    for part in (
+        "regions.north: vi and en", "regions.north.wards", "regions.north.edition",
+        "regions.west.wards: 1 already belong to south", "units.PC02: a table", "count:",
+        "sort: not a rule", "selection.presets.odd.weights",
+    ):  # fmt: skip
+        assert part in found
+    assert "selection.kinds.9" in problems(GOOD + "\n[selection]\nkinds.9 = {at_least = 1}\n")
+    assert "selection.capacity.nobody" in problems(GOOD + "\n[selection]\ncapacity.nobody = 1\n")
