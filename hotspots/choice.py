@@ -14,7 +14,7 @@ months is above 0 and among the highest fifth of the wards.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -304,13 +304,15 @@ class WardChoice:
         """Return whom a list covers: residents, and incidents of the last 36 months by source."""
         edition = self._edition(as_of)
         total, without = self._by_source(as_of, edition)
-        return equity(
+        found = equity(
             chosen,
             wards=[str(ward) for ward in self._sources.boundaries.wards(edition)["code"]],
             citizens=total if without is None else without,
             police=None if without is None else total - without,
             population=self._population(as_of, edition),
         )
+        # where nobody says who reported, the incidents are not those of citizens
+        return replace(found, citizens_share=float("nan")) if without is None else found
 
     def not_transformed(self, year: int, as_of: date) -> frozenset[str] | None:
         """Return the wards of the list before a year that were not transformed.

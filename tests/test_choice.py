@@ -208,7 +208,7 @@ def test_later_counts_change_nothing_of_an_earlier_choice(
             [found.evidence(str(ward)) for ward in found.table.index],
             tried.years.to_json(),
             groups.table.to_json(),
-            small_city.equity(["00001"], day).citizens_share,
+            small_city.compare_scenarios(["00001"], ["00002"], day).table.to_json(),
         )
 
     before = answers()

@@ -96,7 +96,9 @@ def _excluded(names: Mapping[str, str], programme: Programme, say: Texts) -> Non
 
 
 def _exclusion_form(names: Mapping[str, str], kept: dict[str, Exclusion], say: Texts) -> None:
-    with st.form("selection.excluded_form", clear_on_submit=True, border=False):
+    with st.form(
+        "selection.excluded_form", clear_on_submit=True, border=False, enter_to_submit=False
+    ):
         st.selectbox(
             say("column.ward"),
             [code for code in _by_name(names) if code not in kept],
