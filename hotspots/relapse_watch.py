@@ -27,7 +27,13 @@ from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
 from hotspots.measures.relapse_backtest import Backtest, backtest
 from hotspots.measures.relapse_cases import HORIZONS, cases, emulate
-from hotspots.measures.relapse_ladder import CalibratedRisk, Past, Source, calibrated_risk
+from hotspots.measures.relapse_ladder import (
+    CalibratedRisk,
+    Past,
+    Source,
+    calibrated_risk,
+    within_watch,
+)
 from hotspots.programme.acknowledgement import acknowledged
 from hotspots.programme.months import add_months, last_complete_month
 from hotspots.programme.plan import Programme, RelapseRule
@@ -328,8 +334,8 @@ class RelapseWatch:
         except CannotMeasure:
             index, unit = pd.DataFrame(index=pd.PeriodIndex([], freq="M")), 1.0
         if episodes is None:
-            episodes = emulate(index, rule, as_of=as_of, watch_months=months)
-        return cases(
+            episodes = emulate(index, rule, as_of=as_of)
+        seen = cases(
             index,
             episodes[episodes["area"].isin(index.columns)],
             rule,
@@ -338,6 +344,7 @@ class RelapseWatch:
             draws=PAST_DRAWS,
             unit=unit,
         )
+        return within_watch(seen, months)
 
     def _on_record(
         self, states: Mapping[str, HotspotState], as_of: date
