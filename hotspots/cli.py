@@ -80,9 +80,9 @@ from hotspots.risk_words import (
     record_lines,
     risk_cell_line,
     settings_line,
+    sources_tested,
     standing_data,
     standing_lines,
-    tested_sources,
     verdict_lines,
 )
 from hotspots.snapshot import Snapshot
@@ -823,7 +823,7 @@ def _print_card(card: ModelCard, snapshot: Snapshot, say: Texts, as_json: bool) 
         typer.echo(line)
     for line in record_lines(card, say):
         typer.echo(line)
-    if not tested_sources(card):
+    if not sources_tested(card):
         typer.echo(say("risk.tested_nothing"))
     for title, cells in card_tables(card, say):
         _print_grid(cells.headers, cells.rows, title=title)

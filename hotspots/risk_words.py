@@ -352,7 +352,7 @@ def record_lines(card: ModelCard, say: Texts) -> tuple[str, ...]:
         for horizon in HORIZONS
         if card.past.source(horizon) == "emulated"
         and "recorded" in card.tested
-        and horizon in tested_horizons(card, "recorded")
+        and horizon in horizons_tested(card, "recorded")
     )
 
 
@@ -369,7 +369,7 @@ def _record_line(card: ModelCard, horizon: int, say: Texts) -> str:
     )
 
 
-def tested_sources(card: ModelCard) -> tuple[Source, ...]:
+def sources_tested(card: ModelCard) -> tuple[Source, ...]:
     """Return which pasts there is something to show of, the one in force first."""
     known = [each for each, tested in card.tested.items() if len(tested.metrics)]
     return tuple(sorted(known, key=lambda each: each != card.past.source(6)))
@@ -380,7 +380,7 @@ def model_in_force(card: ModelCard, source: Source, horizon: int) -> str:
     return card.tested[source].verdicts[horizon].model
 
 
-def tested_horizons(card: ModelCard, source: Source) -> tuple[int, ...]:
+def horizons_tested(card: ModelCard, source: Source) -> tuple[int, ...]:
     """Return the horizons of which a past has something to show."""
     there = set(card.tested[source].metrics["horizon"])
     return tuple(horizon for horizon in HORIZONS if horizon in there)
@@ -516,8 +516,8 @@ def settings_line(settings: AlarmSettings, say: Texts) -> str:
 def card_tables(card: ModelCard, say: Texts) -> Iterator[tuple[str, Cells]]:
     """Return every table of the model card with its title: for the console."""
     yield say("risk.labels_title"), label_cells(card, say)
-    for source in tested_sources(card):
-        for horizon in tested_horizons(card, source):
+    for source in sources_tested(card):
+        for horizon in horizons_tested(card, source):
             yield (
                 measured_line(card, source, horizon, say),
                 metrics_cells(card, source, horizon, say),

@@ -23,6 +23,7 @@ from hotspots.risk_words import (
     codes_to_acknowledge,
     feedback_lines,
     few_line,
+    horizons_tested,
     label_cells,
     ladder,
     loudest,
@@ -35,9 +36,8 @@ from hotspots.risk_words import (
     risk_cell_line,
     seen_line,
     settings_line,
+    sources_tested,
     standing_lines,
-    tested_horizons,
-    tested_sources,
     verdict_lines,
     watch_cells,
     watch_counts,
@@ -341,7 +341,7 @@ def _step(step: Step, say: Texts) -> None:
 def _tested(card: ModelCard, say: Texts) -> None:
     """Show how right every model would have been on the store's own past."""
     st.subheader(say("risk.tested_title"))
-    sources = tested_sources(card)
+    sources = sources_tested(card)
     if not sources:
         st.info(say("risk.tested_nothing"))
         return
@@ -352,7 +352,7 @@ def _tested(card: ModelCard, say: Texts) -> None:
             "risk.source", say("risk.choose_source"), sources, lambda s: say(f"risk.labels_{s}")
         )
     with right:
-        horizon = _horizon(tested_horizons(card, source), say)
+        horizon = _horizon(horizons_tested(card, source), say)
     st.markdown(widgets.plain(measured_line(card, source, horizon, say)))
     warning = few_line(card, source, horizon, say)
     if warning:
