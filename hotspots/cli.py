@@ -847,13 +847,13 @@ def acknowledge(
     """Record that alarms of a hotspot have been seen, and what is done about them."""
     with _session(store, lang) as (tracker, say):
         day = _day(on, tracker.default_day(_today()))
+        names = tracker.snapshot(day).hotspots["name"].to_dict()
         codes = tuple(code or codes_to_acknowledge(tracker.alarms(day), hotspot))
         written = tracker.acknowledge(
             hotspot, codes, note, on=day, by=by or getpass.getuser(), today=_today(), now=_now()
         )
-        name = tracker.snapshot(day).row(hotspot)["name"]
         count, author = len(set(codes)), written.recorded_by
-        typer.echo(say("risk.acknowledged", count=count, name=name, on=day, by=author))
+        typer.echo(say("risk.acknowledged", count=count, name=names[hotspot], on=day, by=author))
         typer.echo(f"  {written.event_id}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -57,21 +56,13 @@ NOTE = "Tăng tuần tra ban đêm tại chợ"
 
 
 @pytest.fixture(scope="module")
-def city(demonstration_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
-    """The demonstration city, to be read only."""
-    tracker = Tracker.open(demonstration_folder)
-    yield tracker
-    tracker.store.close()
+def snapshot(demonstration: Tracker) -> Snapshot:
+    return demonstration.snapshot(DAY)
 
 
 @pytest.fixture(scope="module")
-def snapshot(city: Tracker) -> Snapshot:
-    return city.snapshot(DAY)
-
-
-@pytest.fixture(scope="module")
-def board(city: Tracker) -> AlarmBoard:
-    return city.alarms(DAY)
+def board(demonstration: Tracker) -> AlarmBoard:
+    return demonstration.alarms(DAY)
 
 
 def acknowledge(tracker: Tracker, hotspot: str, codes: tuple[str, ...], note: str = NOTE) -> None:
@@ -120,12 +111,31 @@ def test_a_store_without_hotspots_has_nothing_to_watch(small_city: Tracker) -> N
 # -- acknowledging
 
 
-def test_an_acknowledged_alarm_is_an_event_with_its_level_and_no_longer_open(
+def refuses_what_cannot_be_acknowledged(
+    tracker: Tracker, hotspot: str, codes: tuple[str, ...]
+) -> None:
+    before = len(tracker.latest_events(10_000))
+    for given in (("nonsense",), (*codes, "nonsense"), ()):
+        with pytest.raises(NotFound) as unknown:
+            acknowledge(tracker, hotspot, given)
+        assert unknown.value.reason == "alarm_not_found"
+    with pytest.raises(NotFound):
+        acknowledge(tracker, "no such hotspot", codes)
+    for note in ("", "   "):
+        with pytest.raises(MoveRefused) as empty:
+            acknowledge(tracker, hotspot, codes, note)
+        assert empty.value.reason == "acknowledgement_without_note"
+    assert len(tracker.latest_events(10_000)) == before
+
+
+def test_an_alarm_of_the_day_with_a_note_is_acknowledged_and_no_longer_open(
     demonstration_copy: Tracker,
 ) -> None:
+    """What is not there or has no note is refused, and nothing is written."""
     tracker, say = demonstration_copy, texts("vi")
     hotspot, codes = most_urgent(tracker.alarms(DAY))
     p6 = tracker.snapshot(DAY).row(hotspot)["p6"]
+    refuses_what_cannot_be_acknowledged(tracker, hotspot, codes)
     acknowledge(tracker, hotspot, codes)
     (event,) = tracker.latest_events(1)
     assert (event.hotspot, event.type, event.note) == (hotspot, EventType.ALARM_ACKNOWLEDGED, NOTE)
@@ -159,25 +169,6 @@ def test_an_acknowledged_alarm_opens_again_when_its_level_rises_or_after_the_day
         (again,) = with_acknowledgements([red], {red.hotspot: {"risk": seen}}, DAY)
         assert again.open
         assert say(f"risk.{why}", days=REOPENS_AFTER_DAYS) in seen_line(again, say)
-
-
-def test_what_cannot_be_acknowledged_is_refused_and_nothing_is_written(
-    demonstration_copy: Tracker,
-) -> None:
-    tracker = demonstration_copy
-    before = len(tracker.latest_events(10_000))
-    hotspot, codes = most_urgent(tracker.alarms(DAY))
-    for given in (("nonsense",), (*codes, "nonsense"), ()):
-        with pytest.raises(NotFound) as unknown:
-            acknowledge(tracker, hotspot, given)
-        assert unknown.value.reason == "alarm_not_found"
-    with pytest.raises(NotFound):
-        acknowledge(tracker, "no such hotspot", codes)
-    for note in ("", "   "):
-        with pytest.raises(MoveRefused) as empty:
-            acknowledge(tracker, hotspot, codes, note)
-        assert empty.value.reason == "acknowledgement_without_note"
-    assert len(tracker.latest_events(10_000)) == before
 
 
 def test_only_who_may_record_acknowledges(
@@ -229,9 +220,9 @@ def test_nothing_after_the_day_changes_risk_alarms_or_the_card(
 
 
 def test_the_card_says_where_its_labels_are_from_and_which_rung_is_reached(
-    city: Tracker, snapshot: Snapshot
+    demonstration: Tracker, snapshot: Snapshot
 ) -> None:
-    card = city.model_card(DAY)
+    card = demonstration.model_card(DAY)
     assert snapshot.edition is not None
     assert card.edition == snapshot.edition.edition
     assert card.standing is snapshot.calibrated[card.edition]
@@ -247,8 +238,10 @@ def test_the_card_says_where_its_labels_are_from_and_which_rung_is_reached(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_everything_of_the_card_can_be_said_and_drawn(city: Tracker, language: str) -> None:
-    card, say = city.model_card(DAY), texts(language)
+def test_everything_of_the_card_can_be_said_and_drawn(
+    demonstration: Tracker, language: str
+) -> None:
+    card, say = demonstration.model_card(DAY), texts(language)
     assert sources_tested(card)[0] == card.past.source(6)
     for source in sources_tested(card):
         for horizon in horizons_tested(card, source):
@@ -265,7 +258,7 @@ def test_everything_of_the_card_can_be_said_and_drawn(city: Tracker, language: s
                    for cell in row)  # fmt: skip
     assert len(record_lines(card, say)) == 2  # 3 and 6 months; 12 are not over yet
     assert all(len(cells.headers) == len(cells.rows[0]) for _, cells in card_tables(card, say))
-    assert say.percent(0.3, 0) in settings_line(city.programme().alarms, say)
+    assert say.percent(0.3, 0) in settings_line(demonstration.programme().alarms, say)
 
 
 def test_the_chart_of_calibration_holds_the_bins_and_their_counts() -> None:
