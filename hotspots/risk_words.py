@@ -376,7 +376,9 @@ def sources_tested(card: ModelCard) -> tuple[Source, ...]:
 
 
 def model_in_force(card: ModelCard, source: Source, horizon: int) -> str:
-    """Return the model that the past says to use at a horizon."""
+    """Return the model that the past says to use at a horizon; the score on the lowest rung."""
+    if card.standing is not None and card.standing.rungs[horizon] == 0:
+        return RUNGS[0]
     return card.tested[source].verdicts[horizon].model
 
 

@@ -33,6 +33,7 @@ from hotspots.risk_words import (
     ladder,
     loudest,
     metrics_cells,
+    model_in_force,
     open_alarms,
     ranked,
     reason_lines,
@@ -259,6 +260,13 @@ def test_everything_of_the_card_can_be_said_and_drawn(
     assert len(record_lines(card, say)) == 2  # 3 and 6 months; 12 are not over yet
     assert all(len(cells.headers) == len(cells.rows[0]) for _, cells in card_tables(card, say))
     assert say.percent(0.3, 0) in settings_line(demonstration.programme().alarms, say)
+
+
+def test_on_the_lowest_rung_the_score_is_the_model_in_use(demonstration: Tracker) -> None:
+    card = demonstration.model_card(DAY)
+    assert card.standing is not None
+    lowest = replace(card.standing, rungs=dict.fromkeys(HORIZONS, 0))
+    assert model_in_force(replace(card, standing=lowest), "emulated", 6) == "points"
 
 
 def test_the_chart_of_calibration_holds_the_bins_and_their_counts() -> None:
