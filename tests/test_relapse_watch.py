@@ -267,6 +267,7 @@ def test_on_the_lowest_rung_the_score_is_the_model_in_use(demonstration: Tracker
     assert card.standing is not None
     lowest = replace(card.standing, rungs=dict.fromkeys(HORIZONS, 0))
     assert model_in_force(replace(card, standing=lowest), "emulated", 6) == "points"
+    assert record_lines(replace(card, standing=lowest), texts("en")) == ()
 
 
 def test_the_chart_of_calibration_holds_the_bins_and_their_counts() -> None:
@@ -344,7 +345,10 @@ def test_where_probabilities_are_hidden_ranks_and_points_are_shown_and_why(
     assert say("risk.points") in table.headers
     assert not any("%" in row[table.headers.index(say("risk.without_police"))]
                    for row in table.rows)  # fmt: skip
-    assert feedback_lines(found, board, say) == ()
+    (line,) = feedback_lines(found, board, say)
+    assert all(found.row(str(name))["name"] in line for name in board.feedback_reasons)
+    assert "%" not in line
+    assert (watch_counts(found, board).red, watch_counts(found, board).amber) == (None, None)
     said = " ".join(standing_lines(found, say))
     assert ("24" in said) if rung == 0 else ("no better than the base rate" in said)
     first = str(ranked(found).index[0])
