@@ -99,9 +99,9 @@ from hotspots.risk_words import (
     record_lines,
     risk_cell_line,
     settings_line,
+    sources_tested,
     standing_data,
     standing_lines,
-    tested_sources,
     verdict_lines,
 )
 from hotspots.snapshot import Snapshot
@@ -842,7 +842,7 @@ def _print_card(card: ModelCard, snapshot: Snapshot, say: Texts, as_json: bool) 
         typer.echo(line)
     for line in record_lines(card, say):
         typer.echo(line)
-    if not tested_sources(card):
+    if not sources_tested(card):
         typer.echo(say("risk.tested_nothing"))
     for title, cells in card_tables(card, say):
         _print_grid(cells.headers, cells.rows, title=title)
@@ -866,13 +866,13 @@ def acknowledge(
     """Record that alarms of a hotspot have been seen, and what is done about them."""
     with _session(store, lang) as (tracker, say):
         day = _day(on, tracker.default_day(_today()))
+        names = tracker.snapshot(day).hotspots["name"].to_dict()
         codes = tuple(code or codes_to_acknowledge(tracker.alarms(day), hotspot))
         written = tracker.acknowledge(
             hotspot, codes, note, on=day, by=by or getpass.getuser(), today=_today(), now=_now()
         )
-        name = tracker.snapshot(day).row(hotspot)["name"]
         count, author = len(set(codes)), written.recorded_by
-        typer.echo(say("risk.acknowledged", count=count, name=name, on=day, by=author))
+        typer.echo(say("risk.acknowledged", count=count, name=names[hotspot], on=day, by=author))
         typer.echo(f"  {written.event_id}")
 
 

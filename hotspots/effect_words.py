@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from hotspots.effects import Effects, Familiar, HotspotEffect
 from hotspots.measures.effect import CONFIDENCE, Outcome, Pair
+from hotspots.relapse_watch import Assessment
 from hotspots.reports.html import Cells
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
@@ -279,3 +282,68 @@ def _probability(p: float, say: Texts) -> str:
     if p < 0.01:
         return say("effect.under", share=say.percent(0.01, 0))
     return say("effect.over", share=say.percent(0.99, 0)) if p > 0.99 else say.percent(p, 0)
+
+
+# -- beside an assessment
+
+
+SAFE_FROM: Final = 0.8
+"""From this probability of lying below the threshold an assessment is called safe."""
+
+
+def assessment_lines(each: Assessment, say: Texts) -> tuple[str, ...]:
+    """Say how safely a ward lay below the threshold, and whether it would have been anyway."""
+    margin = say(
+        "effect.assessment_margin",
+        on=each.on,
+        months=each.months,
+        window=_whole(each.window, say),
+        threshold=_whole(each.threshold, say),
+        below=say.chance(each.below),
+    )
+    if np.isnan(each.anyway):
+        return (margin, say("effect.assessment_anyway_unknown", since=each.since))
+    return (
+        margin,
+        say(
+            "effect.assessment_anyway",
+            since=each.since,
+            after=each.after,
+            anyway=say.chance(each.anyway),
+        ),
+    )
+
+
+def assessment_cells(found: Sequence[Assessment], snapshot: Snapshot, say: Texts) -> Cells:
+    """Return the assessments as rows of text, the least safe first."""
+    columns = ("ward", "assessed_on", "window", "threshold", "below", "anyway")
+    ordered = sorted(found, key=lambda each: (each.below, each.hotspot))
+    return Cells(
+        tuple(say(f"column.{column}") for column in columns),
+        tuple(
+            (
+                f"{snapshot.row(each.hotspot)['name']} ({each.hotspot})",
+                say.day(each.on),
+                _whole(each.window, say),
+                _whole(each.threshold, say),
+                say.chance(each.below),
+                "–" if np.isnan(each.anyway) else say.chance(each.anyway),
+            )
+            for each in ordered
+        ),
+    )
+
+
+def assessments_line(found: Sequence[Assessment], say: Texts) -> str:
+    """Say of how many transformed hotspots a fall was to be expected without any programme."""
+    known = [each.anyway for each in found if not np.isnan(each.anyway)]
+    safe = sum(each.below >= SAFE_FROM for each in found)
+    return say(
+        "effect.assessments",
+        safe=safe,
+        count=len(found),
+        from_=say.percent(SAFE_FROM, 0),
+        known=len(known),
+        expected=say.number(sum(known), 1),
+        share=say.percent(sum(known) / len(known), 0) if known else "–",
+    )

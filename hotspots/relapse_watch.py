@@ -10,7 +10,7 @@ unchanged under a newer code it is measured there, with the newer counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -20,17 +20,24 @@ from threadpoolctl import threadpool_limits
 from hotspots.editions import Editions
 from hotspots.errors import CannotMeasure, HotspotsError, NotFound
 from hotspots.measures.alarms import AlarmFinding, find_alarms, with_acknowledgements
+from hotspots.measures.effect import safety_margin
 from hotspots.measures.feedback import feedback_difference
 from hotspots.measures.levels import known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
 from hotspots.measures.relapse_backtest import Backtest, backtest
 from hotspots.measures.relapse_cases import HORIZONS, cases, emulate
-from hotspots.measures.relapse_ladder import CalibratedRisk, Past, Source, calibrated_risk
+from hotspots.measures.relapse_ladder import (
+    CalibratedRisk,
+    Past,
+    Source,
+    calibrated_risk,
+    within_watch,
+)
 from hotspots.programme.acknowledgement import acknowledged
 from hotspots.programme.months import add_months, last_complete_month
 from hotspots.programme.plan import Programme, RelapseRule
-from hotspots.programme.status import Event, HotspotState
+from hotspots.programme.status import Event, HotspotState, Place, Status
 from hotspots.records.store import Edition
 from hotspots.snapshot import Snapshot
 
@@ -139,6 +146,39 @@ class ModelCard:
     def judged(self) -> Backtest:
         """The backtest of the past in force at the alarms' horizon."""
         return self.tested[self.past.source(6)]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What to know beside an assessment *transformed*: is it safely below, or would it have been?
+
+    Attributes
+    ----------
+    on : date
+        The day of the assessment, or the day asked about if there was none.
+    months : int
+        Of the relapse rule's window.
+    window, threshold : float
+        Severity points of the last window known on that day, and the rule's threshold then.
+    below : float
+        Probability that the true level lay below the threshold.
+    since : date
+        The designation.
+    anyway : float
+        Probability, as seen on the day of the designation, that the window would lie below the
+        threshold after so many months (`after`, 12 at most) had nothing been done; NaN: the counts
+        of that time do not suffice.
+    """
+
+    hotspot: str
+    on: date
+    months: int
+    window: float
+    threshold: float
+    below: float
+    since: date
+    after: int
+    anyway: float
 
 
 class RelapseWatch:
@@ -294,8 +334,8 @@ class RelapseWatch:
         except CannotMeasure:
             index, unit = pd.DataFrame(index=pd.PeriodIndex([], freq="M")), 1.0
         if episodes is None:
-            episodes = emulate(index, rule, as_of=as_of, watch_months=months)
-        return cases(
+            episodes = emulate(index, rule, as_of=as_of)
+        seen = cases(
             index,
             episodes[episodes["area"].isin(index.columns)],
             rule,
@@ -304,6 +344,7 @@ class RelapseWatch:
             draws=PAST_DRAWS,
             unit=unit,
         )
+        return within_watch(seen, months)
 
     def _on_record(
         self, states: Mapping[str, HotspotState], as_of: date
@@ -336,6 +377,67 @@ class RelapseWatch:
         past = self.past(states, edition, as_of, known_on)
         tested = self.tested(past, edition, as_of, known_on)
         return ModelCard(edition, as_of, past, tested, measured.get(edition))
+
+    # -- assessments
+
+    def assessments(self, states: Mapping[str, HotspotState], as_of: date) -> dict[str, Assessment]:
+        """Return what to know beside the assessment of every hotspot on a list, if measurable.
+
+        A rule of growth has no threshold: nothing is measured.
+        """
+        rule = self._programme.relapse
+        if not rule.has_threshold:
+            return {}
+        found = {}
+        for name, state in states.items():
+            days = [each.enrolled_on for each in state.enrolments if not each.carried_over]
+            if not days or state.place is None or state.status is Status.WITHDRAWN:
+                continue
+            on = state.watches[-1].transformed_on if state.watches else as_of
+            since = max((day for day in days if day <= on), default=None)
+            margin = None if since is None else self._margin(state.place, on)
+            if margin is not None and since is not None:
+                after = min(last_complete_month(on) - last_complete_month(since), 12)
+                found[name] = Assessment(
+                    name,
+                    on,
+                    rule.window_months,
+                    *margin,
+                    since,
+                    after,
+                    self._anyway(state, since, after),
+                )
+        return found
+
+    def _margin(self, place: Place, on: date) -> tuple[float, float, float] | None:
+        """Return window, threshold and the probability of lying below, of a ward on a day."""
+        today = self._sources.boundaries.near(on).edition
+        same = self._sources.boundaries.unchanged(place.ward, place.edition, today)
+        ward, edition = (place.ward, place.edition) if same is None else (same, today)
+
+        def work() -> pd.DataFrame | None:
+            try:
+                counts = self._counts(edition, on)
+                return safety_margin(
+                    counts.index, self._programme.relapse, as_of=on, unit=counts.unit
+                )
+            except (CannotMeasure, NotFound):
+                return None
+
+        table = self._sources.keep(("margin", edition, on), work)
+        if table is None or ward not in table.index:
+            return None
+        return tuple(float(table[name][ward]) for name in ("window", "threshold", "below"))  # type: ignore[return-value]
+
+    def _anyway(self, state: HotspotState, since: date, after: int) -> float:
+        """Return how probable a fall below the threshold was on the day of the designation."""
+        if after < 1:
+            return float("nan")
+        end = last_complete_month(since) + after
+        at_the_end = replace(self._programme.relapse, test_months=(end.month,))
+        unwatched = replace(state, watches=())
+        reaches = self.forecast([unwatched], since, at_the_end, after)
+        return 1 - reaches.get(state.hotspot, float("nan"))
 
     # -- alarms
 

@@ -95,11 +95,14 @@ def hidden_reasons(standing: CalibratedRisk) -> tuple[Reason, ...]:
 
 @dataclass(frozen=True)
 class WatchCounts:
-    """The numbers on top: hotspots under watch, of them red and amber, alarms still open."""
+    """The numbers on top: hotspots under watch, of them red and amber, alarms still open.
+
+    `red` and `amber` are None where no probability may be shown.
+    """
 
     watched: int
-    red: int
-    amber: int
+    red: int | None
+    amber: int | None
     open: int
     hotspots: int
 
@@ -107,11 +110,12 @@ class WatchCounts:
 def watch_counts(snapshot: Snapshot, board: AlarmBoard) -> WatchCounts:
     """Count what a commander asks first; `hotspots` have the `open` alarms."""
     alarms = snapshot.hotspots["alarm"]
+    shown = snapshot.risk is None or bool(snapshot.hotspots["p6"].notna().any())
     opened = [each for each in board.findings if each.open]
     return WatchCounts(
         int(snapshot.hotspots["watched_until"].notna().sum()),
-        int(alarms.eq("red").sum()),
-        int(alarms.eq("amber").sum()),
+        int(alarms.eq("red").sum()) if shown else None,
+        int(alarms.eq("amber").sum()) if shown else None,
         len(opened),
         len({each.hotspot for each in opened}),
     )
@@ -248,11 +252,14 @@ def _without_police(hotspot: str, board: AlarmBoard, p6: float, say: Texts) -> s
 
 def feedback_lines(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> tuple[str, ...]:
     """Say by hotspot what changes without the incidents that the police found themselves."""
-    return tuple(
-        f"{snapshot.row(str(hotspot))['name']}: {sentence(reason, say)}"
+    rows = {hotspot: snapshot.row(str(hotspot)) for hotspot in board.feedback_reasons}
+    told = tuple(
+        f"{rows[hotspot]['name']}: {sentence(reason, say)}"
         for hotspot, reason in board.feedback_reasons.items()
-        if np.isfinite(snapshot.row(str(hotspot))["p6"])
+        if np.isfinite(rows[hotspot]["p6"])
     )
+    untold = [str(row["name"]) for row in rows.values() if not np.isfinite(row["p6"])]
+    return (*told, say("risk.feedback_hidden", names=", ".join(untold))) if untold else told
 
 
 def risk_cell_line(row: Mapping[str, Any], horizon: int, say: Texts) -> str:
@@ -262,6 +269,15 @@ def risk_cell_line(row: Mapping[str, Any], horizon: int, say: Texts) -> str:
         return chance(p, say)
     points = say("risk.of_nine", points=int(row["points"]))
     return say("risk.rank_points", rank=int(row["risk_rank"]), points=points)
+
+
+def chances(row: Mapping[str, Any], say: Texts) -> tuple[tuple[str, str], ...]:
+    """Return the probabilities of a hotspot that may be shown, each with its horizon in words."""
+    return tuple(
+        (say("risk.within", horizon=horizon), chance(row[f"p{horizon}"], say))
+        for horizon in HORIZONS
+        if np.isfinite(row[f"p{horizon}"])
+    )
 
 
 # -- how far to trust it
@@ -351,8 +367,9 @@ def record_lines(card: ModelCard, say: Texts) -> tuple[str, ...]:
         _record_line(card, horizon, say)
         for horizon in HORIZONS
         if card.past.source(horizon) == "emulated"
+        and model_in_force(card, "emulated", horizon) != RUNGS[0]
         and "recorded" in card.tested
-        and horizon in tested_horizons(card, "recorded")
+        and horizon in horizons_tested(card, "recorded")
     )
 
 
@@ -369,18 +386,20 @@ def _record_line(card: ModelCard, horizon: int, say: Texts) -> str:
     )
 
 
-def tested_sources(card: ModelCard) -> tuple[Source, ...]:
+def sources_tested(card: ModelCard) -> tuple[Source, ...]:
     """Return which pasts there is something to show of, the one in force first."""
     known = [each for each, tested in card.tested.items() if len(tested.metrics)]
     return tuple(sorted(known, key=lambda each: each != card.past.source(6)))
 
 
 def model_in_force(card: ModelCard, source: Source, horizon: int) -> str:
-    """Return the model that the past says to use at a horizon."""
+    """Return the model that the past says to use at a horizon; the score on the lowest rung."""
+    if card.standing is not None and card.standing.rungs[horizon] == 0:
+        return RUNGS[0]
     return card.tested[source].verdicts[horizon].model
 
 
-def tested_horizons(card: ModelCard, source: Source) -> tuple[int, ...]:
+def horizons_tested(card: ModelCard, source: Source) -> tuple[int, ...]:
     """Return the horizons of which a past has something to show."""
     there = set(card.tested[source].metrics["horizon"])
     return tuple(horizon for horizon in HORIZONS if horizon in there)
@@ -516,8 +535,8 @@ def settings_line(settings: AlarmSettings, say: Texts) -> str:
 def card_tables(card: ModelCard, say: Texts) -> Iterator[tuple[str, Cells]]:
     """Return every table of the model card with its title: for the console."""
     yield say("risk.labels_title"), label_cells(card, say)
-    for source in tested_sources(card):
-        for horizon in tested_horizons(card, source):
+    for source in sources_tested(card):
+        for horizon in horizons_tested(card, source):
             yield (
                 measured_line(card, source, horizon, say),
                 metrics_cells(card, source, horizon, say),

@@ -123,7 +123,13 @@ from hotspots.records.store import Batch, Edition, KeptCrosswalk, Store, sha256_
 from hotspots.records.users import User
 from hotspots.records.verification import Verification, verify
 from hotspots.regions import groups_of_hotspots
-from hotspots.relapse_watch import AlarmBoard, ModelCard, RelapseWatch, RiskSources
+from hotspots.relapse_watch import (
+    AlarmBoard,
+    Assessment,
+    ModelCard,
+    RelapseWatch,
+    RiskSources,
+)
 from hotspots.reports.colours import STAGE_STYLE
 from hotspots.reports.html import MapDrawing, Page, render
 from hotspots.reports.pages import hotspot_page, notices, programme_page, ward_page
@@ -1724,6 +1730,13 @@ class Tracker:
         return self._watch().model_card(
             snapshot.states, as_of, snapshot.known_on, snapshot.calibrated
         )
+
+    @asks(Permission.READ)
+    def assessments(self, as_of: date, known_on: date | None = None) -> dict[str, Assessment]:
+        """Return by hotspot what to know beside an assessment *transformed*."""
+        snapshot = self.snapshot(as_of, known_on)
+        key = ("assessments", as_of, snapshot.known_on)
+        return self._once(key, lambda: self._watch().assessments(snapshot.states, as_of))
 
     @asks(Permission.RECORD)
     def acknowledge(

@@ -344,6 +344,48 @@ def test_the_risk_is_said_with_its_reasons(ok: Any, demo: None, horizon: int) ->
     assert "threshold" in ok("risk", "--as-of", DAY, "--lang", "en")
 
 
+def test_the_risk_names_every_horizon_the_rung_and_the_open_alarms(ok: Any, demo: None) -> None:
+    found = json.loads(ok("risk", "--as-of", DAY, "--json"))
+    first = found["watched"][0]
+    assert 0 <= first["p3"] <= first["p6"] <= first["p12"] <= 1
+    assert (first["rank"], 0 <= first["points"] <= 9) == (1, True)
+    assert first["alarms"][0]["code"] == "risk"
+    assert first["alarms"][0]["open"] is True
+    (standing,) = found["standing"].values()
+    assert standing["needs"][0]["code"].startswith("rung_needs")
+    assert {each["hotspot"] for each in found["alarms"]} <= {
+        each["hotspot"] for each in found["watched"]
+    }
+    said = ok("risk", "--as-of", DAY)
+    assert f"Cảnh báo chưa tiếp nhận: {len(found['alarms'])}" in said
+    assert "100 %" not in said.replace("\xa0", " ").split("ngưỡng")[0]
+    assert "! Nguy cơ tái phức tạp:" in said
+
+
+def test_the_backtest_prints_the_model_card_in_words_and_json(ok: Any, demo: None) -> None:
+    found = json.loads(ok("risk", "--as-of", DAY, "--backtest", "--json"))
+    assert set(found) == {"as_of", "edition", "sources", "standing", "backtest"}
+    for source in set(found["sources"].values()):
+        metrics = found["backtest"][source]["metrics"]
+        assert {row["model"] for row in metrics} >= {"base", "points", "simulation", "fitted"}
+        assert set(found["backtest"][source]["verdicts"]) == {"3", "6", "12"}
+    said = ok("risk", "--as-of", DAY, "--backtest", "--lang", "en")
+    for words in ("The past outcomes it is tested on", "Ranking (AUC)", "As an alarm", "[alarms]"):
+        assert words in said
+
+
+def test_alarms_are_acknowledged_once_and_with_a_note(
+    ok: Any, run: Run, demonstration: Tracker, demonstration_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(demonstration_folder, tmp_path / "store")
+    hotspot = str(demonstration.alarms(date.fromisoformat(DAY)).findings[0].hotspot)
+    assert "biện pháp" in refused(run("acknowledge", hotspot, "--code", "risk"))
+    note = ("--note", "Tuần tra ban đêm", "--by", "chị Lan")
+    assert "chị Lan" in ok("acknowledge", hotspot, *note)
+    assert "Tuần tra ban đêm" in ok("log", hotspot)
+    assert "chờ tiếp nhận" in refused(run("acknowledge", hotspot, *note))
+
+
 def test_the_wards_of_two_editions_are_told_apart_by_code_and_name(ok: Any, demo: None) -> None:
     both = json.loads(ok("ward", "26740", "--json"))
     assert [(ward["edition"], ward["name"]) for ward in both] == [
@@ -608,7 +650,7 @@ def test_help_names_every_command(ok: Any) -> None:
     said = ok("--help")
     for command in ("demo", "serve", "boundaries", "programme", "import", "record"):
         assert command in said
-    for command in ("status", "targets", "risk", "select", "report"):
+    for command in ("status", "targets", "risk", "acknowledge", "select", "report"):
         assert command in said
 
 

@@ -7,11 +7,15 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from hotspots.effect_words import (
     as_data,
+    assessment_cells,
+    assessment_lines,
+    assessments_line,
     effect_cells,
     effect_problem_lines,
     familiar_lines,
@@ -20,6 +24,8 @@ from hotspots.effect_words import (
     programme_lines,
 )
 from hotspots.effects import Effects, measure_effects
+from hotspots.measures.effect import safety_margin
+from hotspots.measures.relapse import forward_risk
 from hotspots.records.store import Edition, Store
 from hotspots.reports.charts import effect_chart
 from hotspots.text import LANGUAGES, texts
@@ -152,3 +158,52 @@ def test_made_up_designations_are_tried_on_the_own_history(tracker: Tracker) -> 
     tried = tracker.effect_placebo(DAY)
     assert len(tried) > 20
     assert tried["band"].eq("fewer").mean() <= 0.10
+
+
+# -- beside an assessment
+
+
+def test_an_assessment_stands_beside_its_margin_on_that_day_and_what_was_to_be_expected(
+    tracker: Tracker,
+) -> None:
+    found = tracker.assessments(DAY)["26809-2025"]
+    assert (found.on, found.since, found.after) == (date(2026, 8, 28), date(2025, 10, 20), 10)
+    then = tracker.index(found.on)
+    margin = safety_margin(
+        then, tracker.programme().relapse, as_of=found.on, unit=tracker._unit(found.on)
+    ).loc["26809"]
+    assert (found.window, found.threshold, found.below) == tuple(
+        margin[["window", "threshold", "below"]]
+    )
+    before = pd.DataFrame(
+        {"area": ["26809"], "transformed_on": [found.since]}, index=["26809-2025"]
+    )
+    at_the_end = replace(tracker.programme().relapse, test_months=(7,))
+    reaches = forward_risk(
+        tracker.index(found.since),
+        before,
+        at_the_end,
+        as_of=found.since,
+        horizons=(10,),
+        unit=tracker._unit(found.since),
+    ).table.loc["26809-2025", "p10"]
+    assert found.anyway == pytest.approx(1 - reaches)
+
+
+def test_what_comes_after_an_assessment_changes_nothing_beside_it(tracker: Tracker) -> None:
+    earlier = tracker.assessments(date(2026, 8, 31))
+    later = tracker.assessments(DAY)
+    assessed = [name for name, each in earlier.items() if each.on < date(2026, 8, 31)]
+    assert assessed
+    assert all(earlier[name] == later[name] or np.isnan(later[name].anyway) for name in assessed)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_assessments_are_told_in_words(tracker: Tracker, language: str) -> None:
+    say, snapshot = texts(language), tracker.snapshot(DAY)
+    found = list(tracker.assessments(DAY).values())
+    lines = [line for each in found for line in assessment_lines(each, say)]
+    table = assessment_cells(found, snapshot, say)
+    assert len(table.rows) == len(found)
+    assert str(len(found)) in assessments_line(found, say)
+    assert all("{" not in line and "nan" not in line.lower() for line in lines)

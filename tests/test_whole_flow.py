@@ -97,7 +97,8 @@ def test_a_town_of_four_wards_goes_from_files_to_a_report(
     assert targets["transformed"]["2024"]["verdict"] == "met"
     assert targets["not_relapsed"]["verdict"] == "cannot_be_measured"
     (watched,) = answer(store, "risk", *day)["watched"]
-    assert watched["p6"] > 0.9
+    assert (watched["p6"], watched["rank"]) == (None, 1)  # 15 months: a score, no probability
+    assert watched["points"] >= 5
     assert watched["reasons"][0]["code"] == "level_against_threshold"
     chosen = answer(store, "select", "--year", "2025", "--count", "1", *day)["wards"]
     assert [ward["ward"] for ward in chosen] == ["4"]
@@ -178,7 +179,9 @@ def test_real_wards_real_points_and_the_real_list_go_the_whole_way(
     assert (share["numerator"], share["denominator"], share["verdict"]) == (8, 12, "met")
     watched = answer(store, "risk", *day)["watched"]
     assert len(watched) == 8
-    assert all(0 < row["p6"] < 1 and row["reasons"] for row in watched)
+    # eleven months of counts are too few for a probability, not for a score and a rank
+    assert all(row["p6"] is None and row["points"] >= 0 and row["reasons"] for row in watched)
+    assert sorted(row["rank"] for row in watched) == list(range(1, 9))
     assert len(answer(store, "select", "--year", "2026", *day)["wards"]) == 12
     tracker = Tracker.open(store).acting_as("lan")
     panel = tracker.panel(tracker.editions()[0])

@@ -97,7 +97,7 @@ def emulate(
     >>> episodes[["transformed_on", "relapsed_on"]].astype(str).values.tolist()
     [['2024-03-31', '2025-06-30']]
     """
-    if not rule.has_threshold:
+    if not rule.has_threshold or index.empty:
         return _episodes([])
     known = index.loc[index.index <= _period(last_complete_month(as_of))].astype(float)
     windows = known.rolling(rule.window_months, min_periods=rule.window_months).sum()

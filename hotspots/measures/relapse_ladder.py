@@ -39,7 +39,14 @@ from hotspots.measures.levels import SEASON_MONTHS, common_span, known_months
 from hotspots.measures.reasons import Reason
 from hotspots.measures.relapse import Risk, forward_risk
 from hotspots.measures.relapse_backtest import ALARM_HORIZON, points, verdict
-from hotspots.measures.relapse_cases import HORIZONS, cases, emulate, features, labelled
+from hotspots.measures.relapse_cases import (
+    HORIZONS,
+    cases,
+    emulate,
+    features,
+    label_horizons,
+    labelled,
+)
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
     LEAST_FITTED,
@@ -160,7 +167,7 @@ def labelled_past(
     draws, seed, unit
         As in `relapse.forward_risk`.
     """
-    by_rule = emulate(index, rule, as_of=as_of, watch_months=watch_months)
+    by_rule = emulate(index, rule, as_of=as_of)
     written = by_rule.iloc[:0] if recorded is None else recorded
 
     def seen(episodes: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +183,18 @@ def labelled_past(
             unit=unit,
         )
 
-    return Past(seen(written), seen(by_rule))
+    return Past(seen(written), within_watch(seen(by_rule), watch_months))
+
+
+def within_watch(seen: pd.DataFrame, watch_months: int | None) -> pd.DataFrame:
+    """Return the cases whose origin lies within the programme's watch.
+
+    An emulated area is followed on after it: the last of the watched would else have no label for
+    the longer horizons.
+    """
+    if watch_months is None or seen.empty:
+        return seen
+    return seen[seen["months_since"] <= watch_months].reset_index(drop=True)
 
 
 def calibrated_risk(
@@ -310,17 +328,25 @@ def calibration_in_force(past: Past, horizon: int) -> Calibration:
     """Return the line from simulated to shown log odds, from all labels there are.
 
     The recalibration on the past in force; if that is emulated, moved by one number, shrunk towards
-    none, to what is on record.
+    none, to what is on record. Where nothing on record has been followed so long, by the number of
+    the next shorter horizon: who decides less often than the rule does so for all.
     """
     line = recalibration(past.cases(horizon), horizon)
     if past.source(horizon) == "recorded":
         return line
-    on_record = labelled(past.recorded, horizon)
-    if on_record.empty:
-        return line
-    name = f"p{horizon}"
-    moved = intercept_update(on_record.assign(**{name: line.apply(on_record[name])}), horizon)
-    return Calibration(line.intercept + moved.intercept, line.slope)
+    return Calibration(line.intercept + _moved(past, horizon), line.slope)
+
+
+def _moved(past: Past, horizon: int) -> float:
+    """Return how far what is on record lies from the emulated past, as log odds."""
+    known = [each for each in label_horizons(past.recorded) if each <= horizon]
+    for each in sorted(known, reverse=True):
+        on_record = labelled(past.recorded, each)
+        if len(on_record):
+            line, name = recalibration(past.emulated, each), f"p{each}"
+            told = on_record.assign(**{name: line.apply(on_record[name])})
+            return intercept_update(told, each).intercept
+    return 0.0
 
 
 def _table(now: pd.DataFrame, simulated: pd.DataFrame, steps: Mapping[int, _Step]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from hotspots.tracker import Tracker
 pytestmark = pytest.mark.browser
 Serve = Callable[[Path], AbstractContextManager[str]]
 PAGES = (
-    "overview", "hotspot", "record", "targets", "selection", "report", "data", "approvals",
+    "overview", "hotspot", "record", "targets", "risk", "selection", "report", "data", "approvals",
     "boundaries", "accounts",
 )  # fmt: skip
 

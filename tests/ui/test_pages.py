@@ -10,12 +10,20 @@ from streamlit.testing.v1 import AppTest
 
 from hotspots.programme.status import EventType
 from hotspots.reports.outlook import likelihood, readings
+from hotspots.risk_words import (
+    alarm_line,
+    loudest,
+    open_alarms,
+    reason_lines,
+    watch_counts,
+)
 from hotspots.text import texts
 from hotspots.tracker import Entry, Tracker
 from hotspots.ui.widgets import plain
 
 PAGES = (
-    "overview", "hotspot", "record", "targets", "selection", "report", "data", "boundaries",
+    "overview", "hotspot", "record", "targets", "risk", "selection", "report", "data",
+    "boundaries",
 )  # fmt: skip
 PAGES_OF_PEOPLE = ("approvals", "accounts")
 PROGRAMME = Path(__file__).parents[2] / "data" / "hcmc_programme.toml"
@@ -111,6 +119,68 @@ def test_the_pages_say_whether_it_worked(
         assert say("effect.neighbours_title") in shown
 
 
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_risk_page_shows_alarms_with_reasons_every_watched_area_and_the_model_card(
+    language: str, demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = texts(language)
+    tracker = Tracker.open(demonstration_folder)
+    day = date(2026, 10, 31)
+    snapshot, board = tracker.snapshot(day), tracker.alarms(day)
+    tracker.store.close()
+    counts = watch_counts(snapshot, board)
+    test = opened("risk", demonstration_folder, monkeypatch, language)
+    assert not test.exception
+    numbers = [counts.watched, counts.red, counts.amber, counts.open]
+    assert [metric.value for metric in test.metric] == list(map(str, numbers))
+    shown = "\n".join(each.value for each in test.markdown)
+    for hotspot, alarms in open_alarms(board).items():
+        assert all(plain(alarm_line(each, say)) in shown for each in alarms)
+        if loudest(alarms) != "note":
+            assert all(plain(line) in shown for line in reason_lines(snapshot, hotspot, say))
+    tabs = f"widget:risk.tab:{language}"
+    test.session_state[tabs] = say("risk.tab_watched")
+    test.run()
+    assert not test.exception
+    (table,) = test.dataframe
+    assert len(table.value) == counts.watched
+    test.session_state[tabs] = say("risk.tab_card")
+    test.run()
+    assert not test.exception
+    assert say("risk.ladder") in [each.value for each in test.subheader]
+    assert len(test.get("vega_lite_chart")) == 1
+    for source in ("recorded", "emulated"):
+        test.selectbox(key="widget:risk.source").select(source).run()
+        assert not test.exception
+
+
+def test_an_alarm_is_acknowledged_with_a_note_and_only_once(
+    demonstration_copy: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, say = demonstration_copy, texts("vi")
+    hotspot = next(iter(open_alarms(tracker.alarms(date(2026, 10, 31)))))
+    before = len(tracker.latest_events(10_000))
+    test = opened("risk", tracker.store.root, monkeypatch)
+    save = f"risk.save:{hotspot}"
+    test.text_input(key=f"risk.by:{hotspot}").input("Cán bộ trực")
+    test.button(key=save).click().run()
+    assert say("error.acknowledgement_without_note") in test.error[0].value.replace("\\", "")
+    assert len(tracker.latest_events(10_000)) == before
+    test.text_area(key=f"risk.note:{hotspot}").input("Tuần tra ![x](http://e)")
+    test.text_input(key=f"risk.by:{hotspot}").input("Cán bộ trực")
+    test.button(key=save).click().run()
+    assert not test.exception
+    assert "Cán bộ trực" in test.success[0].value
+    (event,) = tracker.latest_events(1)
+    assert (event.hotspot, event.effective_on) == (hotspot, date(2026, 10, 31))
+    assert event.note == "Tuần tra ![x](http://e)"
+    assert save not in [button.key for button in test.button]
+    assert [each.label for each in test.expander] == [say("risk.acknowledged_title", count=1)]
+    test.session_state["widget:as_of"] = date(2026, 10, 1)  # nobody acknowledges in the past
+    test.run()
+    assert not [button for button in test.button if button.label == say("risk.acknowledge_save")]
+
+
 @pytest.mark.parametrize("user", ["xem", "canbo", "thammuu", "chihuy", "quantri"])
 def test_every_page_opens_for_every_role_and_offers_only_what_it_may(
     user: str, staffed_demonstration_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -130,6 +200,8 @@ def test_every_page_opens_for_every_role_and_offers_only_what_it_may(
             assert (say("approvals.take_back") in buttons) is (user == "thammuu")
         if page == "record":
             assert (say("record.save") in buttons) is (user in ("thammuu", "canbo"))
+        if page == "risk":
+            assert (say("risk.acknowledge_save") in buttons) is (user in ("thammuu", "canbo"))
         if page == "accounts":
             assert (say("users.add") in buttons) is (user == "quantri")
 

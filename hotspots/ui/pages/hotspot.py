@@ -7,7 +7,13 @@ from datetime import date
 import numpy as np
 import streamlit as st
 
-from hotspots.effect_words import familiar_lines, familiar_title, neighbour_lines, outcome_lines
+from hotspots.effect_words import (
+    assessment_lines,
+    familiar_lines,
+    familiar_title,
+    neighbour_lines,
+    outcome_lines,
+)
 from hotspots.effects import HotspotEffect
 from hotspots.import_words import scorecard_cells
 from hotspots.programme.roles import Permission
@@ -44,6 +50,7 @@ def show() -> None:
         if file.lineage is not None:
             widgets.lineage(file.lineage, say)
         _risk(file, snapshot, say)
+        _assessment(chosen, snapshot, say)
         _report_button(chosen, snapshot, say)
 
 
@@ -161,6 +168,14 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     found = snapshot.reasons(file.state.hotspot)
     widgets.reasons(say.reason(reason.code, reason.facts) for reason in found)
     st.caption(risk_note(snapshot, say))
+
+
+def _assessment(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
+    """Say how safe the assessment is, or would be today."""
+    found = session.tracker().assessments(snapshot.as_of, session.known_on()).get(hotspot)
+    if found is not None:
+        st.markdown(f"**{say('effect.assessment_title')}**")
+        widgets.reasons(assessment_lines(found, say))
 
 
 def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:

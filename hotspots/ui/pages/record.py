@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from hotspots.effect_words import assessment_lines
 from hotspots.errors import HotspotsError
 from hotspots.programme.roles import Permission
 from hotspots.programme.status import NEEDS_PLAN_YEAR, Event, EventType
@@ -63,6 +64,8 @@ def _existing(say: Texts) -> None:
         st.warning(say("record.nothing_allowed"))
         return
     st.session_state[_SEEN] = session.tracker().version(hotspot)
+    if EventType.ASSESSED_TRANSFORMED in allowed:
+        _before_assessing(hotspot, on, say)
     with st.form("record.existing", enter_to_submit=False):
         left, right = st.columns(2, gap="medium")
         with left:
@@ -72,6 +75,15 @@ def _existing(say: Texts) -> None:
         with right:
             _author_and_note(say)
         _button("record.save", say, _save_existing)
+
+
+def _before_assessing(hotspot: str, on: date, say: Texts) -> None:
+    """Say how safely the ward lies below the threshold before it is assessed as transformed."""
+    found = session.tracker().assessments(min(on, session.today())).get(hotspot)
+    if found is not None:
+        with st.container(border=True):
+            st.markdown(f"**{say('effect.assessment_help')}**")
+            widgets.reasons(assessment_lines(found, say))
 
 
 def _new(say: Texts) -> None:

@@ -9,7 +9,6 @@ import streamlit as st
 
 from hotspots.errors import HotspotsError
 from hotspots.measures.alarms import AlarmFinding
-from hotspots.measures.relapse_cases import HORIZONS
 from hotspots.programme.acknowledgement import REOPENS_AFTER_DAYS
 from hotspots.programme.roles import Permission
 from hotspots.relapse_watch import AlarmBoard, ModelCard
@@ -20,9 +19,11 @@ from hotspots.risk_words import (
     alarm_line,
     backtest_alarm_cells,
     calibration_points,
+    chances,
     codes_to_acknowledge,
     feedback_lines,
     few_line,
+    horizons_tested,
     label_cells,
     ladder,
     loudest,
@@ -35,9 +36,8 @@ from hotspots.risk_words import (
     risk_cell_line,
     seen_line,
     settings_line,
+    sources_tested,
     standing_lines,
-    tested_horizons,
-    tested_sources,
     verdict_lines,
     watch_cells,
     watch_counts,
@@ -88,7 +88,7 @@ def _cards(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> None:
     )
     for place, (name, number, note) in zip(st.columns(4, gap="small"), shown, strict=True):
         with place.container(border=True, height="stretch"):
-            st.metric(say(f"risk.{name}"), say.number(number))
+            st.metric(say(f"risk.{name}"), "–" if number is None else say.number(number))
             st.caption(note)
 
 
@@ -141,12 +141,8 @@ def _loud_card(
     row = snapshot.row(hotspot)
     with st.container(border=True):
         _card_head(hotspot, alarms, snapshot, say)
-        chances = [
-            f"{say('risk.within', horizon=horizon)}: **{widgets.plain(cell)}**"
-            for horizon in HORIZONS
-            if (cell := risk_cell_line(row, horizon, say))
-        ]
-        st.markdown(" · ".join(chances))
+        told = (f"{when}: **{widgets.plain(p)}**" for when, p in chances(row, say))
+        st.markdown(" · ".join(told))
         left, right = st.columns(2, gap="medium")
         with left:
             st.caption(say("risk.signs"))
@@ -341,7 +337,7 @@ def _step(step: Step, say: Texts) -> None:
 def _tested(card: ModelCard, say: Texts) -> None:
     """Show how right every model would have been on the store's own past."""
     st.subheader(say("risk.tested_title"))
-    sources = tested_sources(card)
+    sources = sources_tested(card)
     if not sources:
         st.info(say("risk.tested_nothing"))
         return
@@ -352,7 +348,7 @@ def _tested(card: ModelCard, say: Texts) -> None:
             "risk.source", say("risk.choose_source"), sources, lambda s: say(f"risk.labels_{s}")
         )
     with right:
-        horizon = _horizon(tested_horizons(card, source), say)
+        horizon = _horizon(horizons_tested(card, source), say)
     st.markdown(widgets.plain(measured_line(card, source, horizon, say)))
     warning = few_line(card, source, horizon, say)
     if warning:

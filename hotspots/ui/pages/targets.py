@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
-from hotspots.effect_words import effect_cells, effect_problem_lines, programme_lines
+from hotspots.effect_words import (
+    assessment_cells,
+    assessments_line,
+    effect_cells,
+    effect_problem_lines,
+    programme_lines,
+)
 from hotspots.import_words import indicator_cells
 from hotspots.measures.projection import Projection
 from hotspots.measures.targets import TargetResult
@@ -238,10 +244,21 @@ def _hotspots(snapshot: Snapshot, say: Texts) -> None:
             widgets.choose("targets.year", say("targets.choose_year"), [str(y) for y in years], str)
         )
         _behind(snapshot, snapshot.transformed[year], _PARTS, say)
+        _assessments(snapshot, snapshot.transformed[year].behind.get("transformed", ()), say)
     if snapshot.official.denominator:
         with st.container(border=True):
             st.markdown(f"**{say('outlook.end_official')}**")
             _behind(snapshot, snapshot.official, ("relapsed", "kept"), say)
+
+
+def _assessments(snapshot: Snapshot, transformed: Iterable[str], say: Texts) -> None:
+    """Show how safe the assessments of a plan year are, and what would have fallen anyway."""
+    known = session.tracker().assessments(snapshot.as_of, session.known_on())
+    found = [known[name] for name in transformed if name in known]
+    if found:
+        st.markdown(f"**{say('effect.assessments_title')}**")
+        st.caption(assessments_line(found, say))
+        widgets.cells(assessment_cells(found, snapshot, say))
 
 
 def _indicators(snapshot: Snapshot, say: Texts) -> None:
