@@ -45,6 +45,8 @@ from hotspots.choice_words import (
 )
 from hotspots.effect_words import (
     as_data,
+    assessment_cells,
+    assessments_line,
     effect_cells,
     effect_problem_lines,
     placebo_lines,
@@ -95,7 +97,6 @@ from hotspots.risk_words import (
     ranked,
     reason_data,
     reason_lines,
-    reasons_to_show,
     record_lines,
     risk_cell_line,
     settings_line,
@@ -777,9 +778,9 @@ def risk(
         snapshot = tracker.snapshot(day, known)
         if backtest:
             return _print_card(tracker.model_card(day, known), snapshot, say, as_json)
-        if snapshot.risk_problem is not None:
-            raise snapshot.risk_problem
         board = tracker.alarms(day, known)
+        if snapshot.risk_problem is not None and not board.findings:
+            raise snapshot.risk_problem
         if as_json:
             return _print_json(_risk_as_data(snapshot, board, horizon))
         _print_risk(snapshot, board, horizon, say)
@@ -795,7 +796,7 @@ def _risk_as_data(snapshot: Snapshot, board: AlarmBoard, horizon: int) -> dict[s
     rows = _records(table[columns].assign(rank=table["risk_rank"]))
     for row in rows:
         hotspot = str(row["hotspot"])
-        shown = reasons_to_show(snapshot, hotspot)
+        shown = snapshot.reasons(hotspot)
         row["reasons"] = [reason_data(each) for each in shown]
         row["alarms"] = [finding_data(each) for each in board.of(hotspot)]
     return {
@@ -810,6 +811,9 @@ def _risk_as_data(snapshot: Snapshot, board: AlarmBoard, horizon: int) -> dict[s
 
 def _print_risk(snapshot: Snapshot, board: AlarmBoard, horizon: int, say: Texts) -> None:
     typer.echo(say("report.as_of", day=snapshot.as_of))
+    if snapshot.risk_problem is not None:
+        problem = say.error(snapshot.risk_problem)
+        typer.echo(say("overview.at_risk_problem", problem=problem))
     for line in (*standing_lines(snapshot, say), *not_measured_lines(snapshot, say)):
         typer.echo(line)
     table = ranked(snapshot, horizon)
@@ -900,8 +904,10 @@ def effect(
             return None
         known = None if known_on is None else _day(known_on, day)
         found = tracker.effect(day, known)
+        assessed = [each for all_ in tracker.assessments(day, known).values() for each in all_]
         if as_json:
-            return _print_json(as_data(found))
+            beside = [asdict(each) for each in assessed]
+            return _print_json({**as_data(found), "assessments": beside})
         typer.echo(say("report.as_of", day=day))
         typer.echo(f"{say('effect.title')} {say(f'effect.{found.programme.verdict}')}")
         problems = effect_problem_lines(found, tracker.snapshot(day, known), say)
@@ -910,6 +916,11 @@ def effect(
         table = effect_cells(found, say)
         if table.rows:
             _print_grid(table.headers, table.rows, title=say("effect.each"))
+        if assessed:
+            typer.echo(assessments_line(assessed, say))
+            beside_cells = assessment_cells(assessed, tracker.snapshot(day, known), say)
+            title = say("effect.assessments_title")
+            _print_grid(beside_cells.headers, beside_cells.rows, title=title)
         _say_if_simulated(tracker, say)
         return None
 

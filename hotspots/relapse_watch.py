@@ -37,7 +37,13 @@ from hotspots.measures.relapse_ladder import (
 from hotspots.programme.acknowledgement import acknowledged
 from hotspots.programme.months import add_months, last_complete_month
 from hotspots.programme.plan import Programme, RelapseRule
-from hotspots.programme.status import Event, HotspotState, Place, Status
+from hotspots.programme.status import (
+    Event,
+    EventType,
+    HotspotState,
+    Place,
+    allowed_events,
+)
 from hotspots.records.store import Edition
 from hotspots.snapshot import Snapshot
 
@@ -126,8 +132,8 @@ class ModelCard:
 
     Attributes
     ----------
-    months : int
-        Months of counts that the city's season is read from.
+    edition : str
+        The boundaries that most watched hotspots stand on.
     past : Past
         The cases behind it, on record and as the written rule would have made them.
     tested : mapping of str to Backtest
@@ -154,6 +160,8 @@ class Assessment:
 
     Attributes
     ----------
+    plan_year : int or None
+        The year whose list it was made for.
     on : date
         The day of the assessment, or the day asked about if there was none.
     months : int
@@ -171,6 +179,7 @@ class Assessment:
     """
 
     hotspot: str
+    plan_year: int | None
     on: date
     months: int
     window: float
@@ -240,14 +249,15 @@ class RelapseWatch:
         states: Mapping[str, HotspotState],
         as_of: date,
         known_on: datetime | None,
+        rule: RelapseRule | None = None,
     ) -> CalibratedRisk:
         past = self.past(states, counts.edition, as_of, known_on)
         return calibrated_risk(
             counts.index,
             watched,
-            self._programme.relapse,
+            rule or self._programme.relapse,
             as_of=as_of,
-            recorded=self._on_record(states, as_of).get(counts.edition),
+            recorded=self._on_record(states, as_of, known_on).get(counts.edition),
             watch_months=self._programme.watch_months,
             past=past,
             unit=counts.unit,
@@ -297,7 +307,7 @@ class RelapseWatch:
         """
 
         def work() -> Past:
-            record = self._on_record(states, as_of)
+            record = self._on_record(states, as_of, known_on)
             seen = [self._cases(name, rows, as_of) for name, rows in sorted(record.items())]
             by_rule = self._cases(edition, None, as_of)
             return Past(pd.concat(seen, ignore_index=True) if seen else by_rule.iloc[:0], by_rule)
@@ -317,7 +327,7 @@ class RelapseWatch:
             tables = {"recorded": past.recorded, "emulated": past.emulated}
             with threadpool_limits(limits=1):
                 return {
-                    each: backtest(tables[each])
+                    each: backtest(tables[each], settings=self._programme.alarms)
                     for each in sources
                     if each in wanted or len(tables[each])
                 }
@@ -330,9 +340,8 @@ class RelapseWatch:
         rule, months = self._programme.relapse, self._programme.watch_months
         try:
             index = self._sources.index(as_of, boundaries)
-            unit = self._sources.unit(as_of, boundaries)
         except CannotMeasure:
-            index, unit = pd.DataFrame(index=pd.PeriodIndex([], freq="M")), 1.0
+            index = pd.DataFrame(index=pd.PeriodIndex([], freq="M"))
         if episodes is None:
             episodes = emulate(index, rule, as_of=as_of)
         seen = cases(
@@ -342,14 +351,18 @@ class RelapseWatch:
             as_of=as_of,
             every=PAST_EVERY,
             draws=PAST_DRAWS,
-            unit=unit,
+            unit=lambda day: self._sources.unit(day, boundaries),
         )
         return within_watch(seen, months)
 
     def _on_record(
-        self, states: Mapping[str, HotspotState], as_of: date
+        self, states: Mapping[str, HotspotState], as_of: date, known_on: datetime | None
     ) -> dict[str, pd.DataFrame]:
-        """Return the recorded episodes up to a day by edition, see `relapse_cases`."""
+        """Return the recorded episodes by edition, see `relapse_cases`.
+
+        Up to a day, and as far as they were known: what was not yet told is not "no relapse".
+        """
+        told = as_of if known_on is None else min(as_of, known_on.date())
         today = self._sources.boundaries.near(as_of).edition
         rows = [
             (f"{name}/{number}", place.ward, place.edition, watch.transformed_on, watch, name)
@@ -362,6 +375,7 @@ class RelapseWatch:
         months = self._programme.watch_months
         table["relapsed_on"] = [watch.relapsed_on for watch in table["watch"]]
         table["ended_on"] = [add_months(watch.transformed_on, months) for watch in table["watch"]]
+        table["seen_until"] = pd.Timestamp(told)
         here = self._on_unchanged_wards(table.drop(columns="watch"), today)
         return {str(name): group for name, group in here.groupby("edition")}
 
@@ -372,42 +386,56 @@ class RelapseWatch:
         known_on: datetime | None,
         measured: Mapping[str, CalibratedRisk],
     ) -> ModelCard:
-        """Return how far the probabilities of the day's edition are to be trusted."""
-        edition = self._sources.boundaries.near(as_of).edition
+        """Return how far the probabilities are to be trusted, on the edition most stand on."""
+        edition = max(measured, key=lambda name: len(measured[name].table), default="")
+        edition = edition or self._sources.boundaries.near(as_of).edition
         past = self.past(states, edition, as_of, known_on)
         tested = self.tested(past, edition, as_of, known_on)
         return ModelCard(edition, as_of, past, tested, measured.get(edition))
 
     # -- assessments
 
-    def assessments(self, states: Mapping[str, HotspotState], as_of: date) -> dict[str, Assessment]:
-        """Return what to know beside the assessment of every hotspot on a list, if measurable.
+    def assessments(
+        self, states: Mapping[str, HotspotState], as_of: date
+    ) -> dict[str, tuple[Assessment, ...]]:
+        """Return what to know beside every assessment, the oldest first, if measurable.
 
-        A rule of growth has no threshold: nothing is measured.
+        Of each time a hotspot was recognised as transformed, and of one that may be assessed, as of
+        the day. A rule of growth has no threshold: nothing is measured.
         """
-        rule = self._programme.relapse
-        if not rule.has_threshold:
+        if not self._programme.relapse.has_threshold:
             return {}
-        found = {}
-        for name, state in states.items():
-            days = [each.enrolled_on for each in state.enrolments if not each.carried_over]
-            if not days or state.place is None or state.status is Status.WITHDRAWN:
-                continue
-            on = state.watches[-1].transformed_on if state.watches else as_of
-            since = max((day for day in days if day <= on), default=None)
-            margin = None if since is None else self._margin(state.place, on)
-            if margin is not None and since is not None:
-                after = min(last_complete_month(on) - last_complete_month(since), 12)
-                found[name] = Assessment(
-                    name,
-                    on,
-                    rule.window_months,
-                    *margin,
-                    since,
-                    after,
-                    self._anyway(state, since, after),
-                )
-        return found
+        found = {
+            name: tuple(
+                each
+                for on, year in _assessed_on(state, as_of)
+                if (each := self._assessment(state, on, year)) is not None
+            )
+            for name, state in states.items()
+        }
+        return {name: each for name, each in found.items() if each}
+
+    def _assessment(
+        self, state: HotspotState, on: date, plan_year: int | None
+    ) -> Assessment | None:
+        days = [each.enrolled_on for each in state.enrolments if not each.carried_over]
+        since = max((day for day in days if day <= on), default=None)
+        if since is None or state.place is None:
+            return None
+        margin = self._margin(state.place, on)
+        if margin is None:
+            return None
+        after = min(last_complete_month(on) - last_complete_month(since), 12)
+        return Assessment(
+            state.hotspot,
+            plan_year,
+            on,
+            self._programme.relapse.window_months,
+            *margin,
+            since,
+            after,
+            self._anyway(state, since, after),
+        )
 
     def _margin(self, place: Place, on: date) -> tuple[float, float, float] | None:
         """Return window, threshold and the probability of lying below, of a ward on a day."""
@@ -503,30 +531,35 @@ class RelapseWatch:
     def _compared(
         self, edition: str, watched: pd.DataFrame, snapshot: Snapshot
     ) -> list[tuple[pd.DataFrame, dict[object, Reason]]]:
-        """Compare the simulated risk with that without police-initiated counts, if they are known.
+        """Compare the risk with that without police-initiated counts, if they are known.
 
-        Both as simulated: a model calibrated on all counts says nothing about a part of them.
+        Both by the model in force, which is calibrated on all counts. A fixed threshold is that of
+        all counts, so it is lowered by the share that the police found in the whole city.
         """
-        as_of, rule = snapshot.as_of, self._programme.relapse
+        as_of = snapshot.as_of
+        both = snapshot.calibrated.get(edition)
+        boundaries = self._sources.boundaries.named(edition)
         try:
-            counts, boundaries = (
-                self._counts(edition, as_of),
-                self._sources.boundaries.named(edition),
-            )
+            counts = self._counts(edition, as_of)
             without = self._sources.index_without_police(as_of, boundaries)
-            if without is None:
+            if without is None or both is None:
                 return []
             measurable, _ = _measurable(watched, counts)
             less = _Counts(edition, as_of, without, counts.unit, counts.known)
-            table, reasons = feedback_difference(
-                counts.forward(measurable, rule, (6,)).table,
-                less.forward(measurable, rule, (6,)).table,
-                self._sources.police_share(as_of, boundaries),
-                self._programme.alarms,
+            rule = _lowered(self._programme.relapse, _rest(without, counts.index))
+            found = self._calibrated(
+                measurable, less, snapshot.states, as_of, snapshot.known_on, rule
             )
         except (CannotMeasure, NotFound):
             return []
-        return [(table, reasons)]
+        return [
+            feedback_difference(
+                _as_shown(both),
+                _as_shown(found),
+                self._sources.police_share(as_of, boundaries),
+                self._programme.alarms,
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -555,6 +588,14 @@ def watched_hotspots(states: Mapping[str, HotspotState], watch_months: int) -> p
     return pd.DataFrame.from_dict(
         rows, orient="index", columns=["area", "edition", "transformed_on"]
     )
+
+
+def _assessed_on(state: HotspotState, as_of: date) -> list[tuple[date, int | None]]:
+    """Return the days a hotspot was recognised on, and the day itself if it may be assessed."""
+    days: list[tuple[date, int | None]] = [(w.transformed_on, w.plan_year) for w in state.watches]
+    if EventType.ASSESSED_TRANSFORMED in allowed_events(state.status):
+        days.append((as_of, state.plan_year))
+    return days
 
 
 def _since(state: HotspotState, as_of: date) -> tuple[str, str, date]:
@@ -609,24 +650,34 @@ def _together(
     table = pd.concat(measured) if measured else pd.DataFrame()
     if table.empty:
         return WatchedRisk(None, next(iter(problems.values()), None), found, problems)
-    ordered = table.reindex([name for name in watched.index if name in table.index])
+    ordered = _ranked(table).reindex([name for name in watched.index if name in table.index])
     reasons = {name: why for risk in found.values() for name, why in risk.reasons.items()}
     return WatchedRisk(Risk(ordered, reasons), None, found, problems)
 
 
 def _as_shown(risk: CalibratedRisk) -> pd.DataFrame:
-    """Return the table without the probabilities that the store's past does not bear out.
-
-    `risk_rank` orders the hotspots by the simulated probability, or by points where there is none.
-    """
-    table = risk.table.copy()
-    for horizon, shown in risk.shown.items():
-        if not shown:
-            table[f"p{horizon}"] = float("nan")
-    keys = ["points", "share"] if risk.rung == 0 else ["raw6", "share"]
-    order = table.sort_values(keys, ascending=False, kind="stable").index
-    table["risk_rank"] = pd.Series(range(1, len(order) + 1), order)
+    """Return the table without the probabilities that the store's past does not bear out."""
+    hidden = [f"p{horizon}" for horizon, shown in risk.shown.items() if not shown]
+    table: pd.DataFrame = risk.table.assign(**dict.fromkeys(hidden, float("nan")))
     return table
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Order the hotspots by the probability shown; where there is none by points, then level."""
+    keys = ["p6", "p12", "points", "share"]
+    order = table.sort_values(keys, ascending=False, kind="stable", na_position="last").index
+    return table.assign(risk_rank=pd.Series(range(1, len(order) + 1), order))
+
+
+def _rest(without: pd.DataFrame, index: pd.DataFrame) -> float:
+    """Return the share of the city's last year that the police did not find themselves."""
+    total = float(index.iloc[-12:].sum().sum())
+    return float(without.iloc[-12:].sum().sum()) / total if total > 0 else 1.0
+
+
+def _lowered(rule: RelapseRule, rest: float) -> RelapseRule:
+    """Return a rule whose fixed threshold fits a part of the counts."""
+    return rule if rule.threshold is None else replace(rule, threshold=rule.threshold * rest)
 
 
 def _only(risk: Risk | None, hotspots: pd.Index) -> Risk | None:

@@ -26,8 +26,7 @@ from hotspots.reports.pages import risk_note
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 
-_CHANCES: Final = ("p6", "p6_without", "probability")
-_HIDDEN_REASONS: Final = ("model_simulated",)
+_CHANCES: Final = ("p6", "p6_without")
 """Reasons that name a probability: left out where it may not be shown."""
 
 
@@ -52,16 +51,9 @@ def sentence(reason: Reason, say: Texts) -> str:
     return say.reason(reason.code, {**reason.facts, **told})
 
 
-def reasons_to_show(snapshot: Snapshot, hotspot: str) -> tuple[Reason, ...]:
-    """Return a hotspot's reasons, without a probability that may not be shown."""
-    shown = np.isfinite(snapshot.row(hotspot)["p6"])
-    found = snapshot.reasons(hotspot)
-    return tuple(each for each in found if shown or each.code not in _HIDDEN_REASONS)
-
-
 def reason_lines(snapshot: Snapshot, hotspot: str, say: Texts) -> tuple[str, ...]:
     """Return why a hotspot's risk is what it is, in words."""
-    return tuple(sentence(each, say) for each in reasons_to_show(snapshot, hotspot))
+    return tuple(sentence(each, say) for each in snapshot.reasons(hotspot))
 
 
 # -- how the probabilities came about
@@ -239,12 +231,12 @@ def _share_of_threshold(row: Mapping[str, Any], say: Texts) -> str:
 
 
 def _without_police(hotspot: str, board: AlarmBoard, p6: float, say: Texts) -> str:
-    """Compare the simulation on all counts with that without what the police found themselves."""
+    """Compare the risk on all counts with that without what the police found themselves."""
     if board.feedback is None or hotspot not in board.feedback.index:
         return "–"
     found = board.feedback.to_dict("index")[hotspot]
-    if not np.isfinite(p6):
-        return say("risk.differs" if found["differs"] else "risk.alike")
+    if not np.isfinite(p6) or not np.isfinite(found["difference"]):
+        return "–"
     both, without = float(found["p6"]), float(found["p6_without"])
     pair = f"{chance(both, say)} → {chance(without, say)}"
     return f"≠ {pair}" if found["differs"] else pair
@@ -252,14 +244,10 @@ def _without_police(hotspot: str, board: AlarmBoard, p6: float, say: Texts) -> s
 
 def feedback_lines(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> tuple[str, ...]:
     """Say by hotspot what changes without the incidents that the police found themselves."""
-    rows = {hotspot: snapshot.row(str(hotspot)) for hotspot in board.feedback_reasons}
-    told = tuple(
-        f"{rows[hotspot]['name']}: {sentence(reason, say)}"
+    return tuple(
+        f"{snapshot.row(str(hotspot))['name']}: {sentence(reason, say)}"
         for hotspot, reason in board.feedback_reasons.items()
-        if np.isfinite(rows[hotspot]["p6"])
     )
-    untold = [str(row["name"]) for row in rows.values() if not np.isfinite(row["p6"])]
-    return (*told, say("risk.feedback_hidden", names=", ".join(untold))) if untold else told
 
 
 def risk_cell_line(row: Mapping[str, Any], horizon: int, say: Texts) -> str:

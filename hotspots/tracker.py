@@ -1732,8 +1732,10 @@ class Tracker:
         )
 
     @asks(Permission.READ)
-    def assessments(self, as_of: date, known_on: date | None = None) -> dict[str, Assessment]:
-        """Return by hotspot what to know beside an assessment *transformed*."""
+    def assessments(
+        self, as_of: date, known_on: date | None = None
+    ) -> dict[str, tuple[Assessment, ...]]:
+        """Return by hotspot what to know beside each assessment *transformed*, the oldest first."""
         snapshot = self.snapshot(as_of, known_on)
         key = ("assessments", as_of, snapshot.known_on)
         return self._once(key, lambda: self._watch().assessments(snapshot.states, as_of))

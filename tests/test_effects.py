@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ from hotspots.effect_words import (
 from hotspots.effects import Effects, measure_effects
 from hotspots.measures.effect import safety_margin
 from hotspots.measures.relapse import forward_risk
+from hotspots.programme.status import EventType as E
 from hotspots.records.store import Edition, Store
 from hotspots.reports.charts import effect_chart
 from hotspots.text import LANGUAGES, texts
-from hotspots.tracker import Tracker
+from hotspots.tracker import Entry, Tracker
 
 DAY = date(2026, 10, 31)
 
@@ -166,7 +167,7 @@ def test_made_up_designations_are_tried_on_the_own_history(tracker: Tracker) -> 
 def test_an_assessment_stands_beside_its_margin_on_that_day_and_what_was_to_be_expected(
     tracker: Tracker,
 ) -> None:
-    found = tracker.assessments(DAY)["26809-2025"]
+    found = tracker.assessments(DAY)["26809-2025"][-1]
     assert (found.on, found.since, found.after) == (date(2026, 8, 28), date(2025, 10, 20), 10)
     then = tracker.index(found.on)
     margin = safety_margin(
@@ -193,15 +194,35 @@ def test_an_assessment_stands_beside_its_margin_on_that_day_and_what_was_to_be_e
 def test_what_comes_after_an_assessment_changes_nothing_beside_it(tracker: Tracker) -> None:
     earlier = tracker.assessments(date(2026, 8, 31))
     later = tracker.assessments(DAY)
-    assessed = [name for name, each in earlier.items() if each.on < date(2026, 8, 31)]
+    assessed = [
+        (n, each) for n, all_ in earlier.items() for each in all_ if each.on < date(2026, 8, 31)
+    ]
     assert assessed
-    assert all(earlier[name] == later[name] or np.isnan(later[name].anyway) for name in assessed)
+    for name, each in assessed:
+        same = next(other for other in later[name] if other.on == each.on)
+        assert each == same or (np.isnan(each.anyway) and np.isnan(same.anyway))
+
+
+def test_a_hotspot_listed_again_keeps_what_stood_beside_its_first_assessment(
+    demonstration_copy: Tracker,
+) -> None:
+    tracker, name = demonstration_copy, "27265-2025"
+    (first,) = tracker.assessments(DAY)[name]
+    assert (first.plan_year, first.on) == (2025, date(2025, 12, 18))
+    now = datetime(2026, 10, 31, tzinfo=UTC)
+    for kind, month in ((E.RELAPSED, 3), (E.DESIGNATED, 4), (E.WORK_STARTED, 5)):
+        tracker.record(
+            Entry(name, kind, date(2026, month, 5), "an", now, plan_year=2026, note="x"), today=DAY
+        )
+    before, open_one = tracker.assessments(DAY)[name]
+    assert before == first
+    assert (open_one.plan_year, open_one.on, open_one.since) == (2026, DAY, date(2026, 4, 5))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_assessments_are_told_in_words(tracker: Tracker, language: str) -> None:
     say, snapshot = texts(language), tracker.snapshot(DAY)
-    found = list(tracker.assessments(DAY).values())
+    found = [each for all_ in tracker.assessments(DAY).values() for each in all_]
     lines = [line for each in found for line in assessment_lines(each, say)]
     table = assessment_cells(found, snapshot, say)
     assert len(table.rows) == len(found)

@@ -217,6 +217,26 @@ def test_nothing_after_the_day_changes_risk_alarms_or_the_card(
         pd.testing.assert_frame_equal(tested.metrics, again[2].tested[source].metrics)
 
 
+def test_what_was_not_yet_told_on_a_day_is_no_label_of_that_day(demonstration: Tracker) -> None:
+    """Assessments of 2023 were told by the end of 2024, nothing later was."""
+    known = datetime(2024, 12, 31, tzinfo=UTC)
+    then = demonstration.model_card(DAY, known).past.recorded
+    now = demonstration.model_card(DAY).past.recorded
+    late = then["origin"] > "2024-09-30"
+    assert late.any()
+    assert then.loc[late, "y3"].isna().all()
+    assert now.loc[now["origin"].between("2024-10-01", "2025-06-30"), "y3"].notna().any()
+
+
+@pytest.mark.parametrize("day", [DAY, date(2025, 6, 30)])
+def test_ranks_follow_the_probability_shown_over_all_watched_hotspots(
+    demonstration: Tracker, day: date
+) -> None:
+    table = ranked(demonstration.snapshot(day))
+    assert table["risk_rank"].to_list() == list(range(1, len(table) + 1))
+    assert table["p6"].is_monotonic_decreasing
+
+
 # -- the card
 
 
@@ -345,9 +365,6 @@ def test_where_probabilities_are_hidden_ranks_and_points_are_shown_and_why(
     assert say("risk.points") in table.headers
     assert not any("%" in row[table.headers.index(say("risk.without_police"))]
                    for row in table.rows)  # fmt: skip
-    (line,) = feedback_lines(found, board, say)
-    assert all(found.row(str(name))["name"] in line for name in board.feedback_reasons)
-    assert "%" not in line
     assert (watch_counts(found, board).red, watch_counts(found, board).amber) == (None, None)
     said = " ".join(standing_lines(found, say))
     assert ("24" in said) if rung == 0 else ("no better than the base rate" in said)

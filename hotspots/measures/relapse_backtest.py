@@ -31,7 +31,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hotspots.measures.levels import Floats
 from hotspots.measures.reasons import Reason
-from hotspots.measures.relapse import AMBER_FROM, RED_FROM
+from hotspots.measures.relapse import MEASURED
 from hotspots.measures.relapse_cases import HORIZONS, known_by, labelled, log_odds
 from hotspots.measures.relapse_model import (
     LEAST_CASES,
@@ -42,6 +42,7 @@ from hotspots.measures.relapse_model import (
     enough,
     recalibration,
 )
+from hotspots.programme.plan import AlarmSettings
 
 MODELS: Final = ("base", "level", "points", "simulation", "recalibrated", "fitted")
 
@@ -122,6 +123,7 @@ def backtest(
     top: int = 10,
     resamples: int = 500,
     seed: int = 0,
+    settings: AlarmSettings = MEASURED,
 ) -> Backtest:
     """Return how well each model would have done.
 
@@ -137,6 +139,8 @@ def backtest(
         Hotspots per origin for `precision`.
     resamples, seed : int
         Of the bootstrap over hotspots.
+    settings : AlarmSettings
+        From where on the programme has an alarm.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def backtest(
     return Backtest(
         metrics,
         _curves(judged, predicted),
-        _alarm_table(cases, predicted),
+        _alarm_table(cases, predicted, settings),
         predicted,
         {h: _verdict(_ripe(cases, h), predicted[h], h, resamples, seed) for h in horizons},
     )
@@ -187,9 +191,9 @@ def points(cases: pd.DataFrame) -> pd.Series[float]:
     """Return a score of 0 to 9 points that a ward officer can add up.
 
     Level against the threshold: 5 points from 100 %, 4 from 90 %, 3 from 75 %, 2 from 60 %, 1 from
-    45 %. Trend (last three months against the twelve before): 2 points from two standard errors
-    upwards, 1 from one. One point for a transformation less than six months ago, one for an
-    earlier relapse of the area.
+    45 %; none where there is no threshold to compare with. Trend (last three months against the
+    twelve before): 2 points from two standard errors upwards, 1 from one. One point for a
+    transformation less than six months ago, one for an earlier relapse of the area.
 
     Parameters
     ----------
@@ -202,7 +206,7 @@ def points(cases: pd.DataFrame) -> pd.Series[float]:
     ...                      "months_since": [3, 20], "relapsed_before": [1, 0]})).to_list()
     [7.0, 0.0]
     """
-    share = cases["share"].astype(float).fillna(1.0)
+    share = cases["share"].astype(float).fillna(0.0)
     score = sum((share >= edge).astype(float) for edge in (0.45, 0.6, 0.75, 0.9, 1.0))
     trend = sum((cases["trend"] >= edge).astype(float) for edge in (1, 2))
     recent = (cases["months_since"] < 6).astype(float)
@@ -532,10 +536,10 @@ def alarms(cases: pd.DataFrame, p: pd.Series[float], threshold: float) -> dict[s
     Returns
     -------
     dict
-        `threshold`; `relapses` (episodes that ended in one); `foreseen` (share of them),
-        `foreseen_early` (share with `LEAD_MONTHS` or more), `median_lead` (months, of the
-        foreseen); `alarms` (number), `alarmed_episodes` (with one or more), `alarms_per_relapse`
-        (per foreseen one), `alarmed` (share of area-months).
+        `threshold`; `relapses` (episodes that ended in one, with a case in sight of it);
+        `foreseen` (share of them), `foreseen_early` (share with `LEAD_MONTHS` or more),
+        `median_lead` (months, of the foreseen); `alarms` (number), `alarmed_episodes` (with one or
+        more), `alarms_per_relapse` (per foreseen one), `alarmed` (share of area-months).
 
     Examples
     --------
@@ -570,7 +574,8 @@ def _leads(rows: pd.DataFrame) -> pd.Series[float]:
     ended = rows[rows["relapsed_on"].notna()]
     days, origins = ended["relapsed_on"].dt, ended["origin"].dt
     ahead = (days.year - origins.year) * 12 + days.month - origins.month
-    seen = ahead.where(ended["alarmed"] & (ahead <= SIGHT_MONTHS)).astype(float)
+    ended, ahead = ended[ahead <= SIGHT_MONTHS], ahead[ahead <= SIGHT_MONTHS]
+    seen = ahead.where(ended["alarmed"]).astype(float)
     leads: pd.Series[float] = seen.groupby(ended["episode"]).max()
     return leads
 
@@ -579,13 +584,19 @@ def _share(there: pd.Series[bool]) -> float:
     return float(there.mean()) if len(there) else float("nan")
 
 
-def _alarm_table(cases: pd.DataFrame, predicted: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+def _alarm_table(
+    cases: pd.DataFrame, predicted: Mapping[int, pd.DataFrame], settings: AlarmSettings
+) -> pd.DataFrame:
     if ALARM_HORIZON not in predicted or cases.empty:
         return pd.DataFrame()
     rows = []
     for model in ("points", "simulation", "recalibrated", "fitted"):
         p = predicted[ALARM_HORIZON][model]
         equal = float(p.quantile(1 - ALARM_SHARE))
-        for kind, threshold in (("amber", AMBER_FROM), ("red", RED_FROM), ("equal_share", equal)):
+        for kind, threshold in (
+            ("amber", settings.amber),
+            ("red", settings.red),
+            ("equal_share", equal),
+        ):
             rows.append({"model": model, "kind": kind, **alarms(cases, p, threshold)})
     return pd.DataFrame(rows)

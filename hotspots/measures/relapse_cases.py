@@ -11,9 +11,11 @@ ended_on            last day it was followed, or would have been had it not rela
                     end is known
 ==================  ===============================================================================
 
-and optionally `hotspot` (which episodes belong to one hotspot; missing = one hotspot per area) and
-`threshold` (as in `relapse.forward_risk`). It comes from the log of official relapses, or from
-`emulate`, which runs the written rule over the whole city's past.
+and optionally `hotspot` (which episodes belong to one hotspot; missing = one hotspot per area),
+`threshold` (as in `relapse.forward_risk`) and `seen_until` (last day on which a relapse would have
+been seen: counts end, or nobody had told of a later one yet; missing = the day asked about). It
+comes from the log of official relapses, or from `emulate`, which runs the written rule over the
+whole city's past.
 
 A *case* is one episode seen from one month end, its origin: features as they were known on that
 day, and for each horizon whether a relapse followed. The label is missing when the horizon passes
@@ -23,7 +25,7 @@ would be relapses only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -109,7 +111,8 @@ def emulate(
             str(area), windows[area], reached[area], rule, designated_in, watch_months
         )
     ]
-    return _episodes(rows)
+    episodes = _episodes(rows)
+    return episodes.assign(seen_until=_last_tested(windows, episodes["area"]))
 
 
 def cases(
@@ -122,7 +125,7 @@ def cases(
     every: int = 1,
     draws: int = 400,
     seed: int = 0,
-    unit: float = 1.0,
+    unit: float | Callable[[date], float] = 1.0,
 ) -> pd.DataFrame:
     """Return every episode under watch at every month end, as known then, with what followed.
 
@@ -141,8 +144,10 @@ def cases(
     every : int
         Months from one origin to the next; counted from January of the year 0, so that the same
         origins are taken whatever `as_of` is. A step of 3 sees quarter ends only.
-    draws, seed, unit
+    draws, seed
         As in `relapse.forward_risk`.
+    unit : float or callable
+        As there; a callable is asked for the unit as it was known on the day of each origin.
 
     Returns
     -------
@@ -167,7 +172,7 @@ def cases(
     """
     watched = _dated(episodes)
     tables = [
-        _seen_from(origin, index, watched, rule, horizons, draws, seed, unit)
+        _seen_from(origin, index, watched, rule, horizons, draws, seed, _unit_on(unit, origin))
         for origin in _origins(watched, last_complete_month(as_of), every)
     ]
     seen = [table for table in tables if len(table)]
@@ -238,6 +243,15 @@ def _reached(windows: pd.DataFrame, rule: RelapseRule) -> pd.DataFrame:
     return windows.ge(thresholds * (1 - 1e-9), axis=0) & windows.gt(0)
 
 
+def _last_tested(windows: pd.DataFrame, areas: pd.Series[str]) -> pd.Series[pd.Timestamp]:
+    """Return the end of the last month in which an area's window is known."""
+    last = {
+        area: windows[area].last_valid_index().to_timestamp(how="end").normalize()
+        for area in areas.unique()
+    }
+    return areas.map(last).astype("datetime64[us]")
+
+
 def _episodes_of(
     area: str,
     windows: pd.Series[float],
@@ -287,7 +301,9 @@ def _dated(episodes: pd.DataFrame) -> pd.DataFrame:
     if not episodes.index.is_unique:
         raise ValueError("episodes repeats an index; give each episode one row.")
     dated = episodes.copy()
-    for column in EPISODE_COLUMNS[1:]:
+    if "seen_until" not in dated:
+        dated["seen_until"] = pd.NaT
+    for column in (*EPISODE_COLUMNS[1:], "seen_until"):
         dated[column] = pd.to_datetime(dated[column])
     if dated["transformed_on"].isna().any():
         raise ValueError("episodes needs the day of each transformation.")
@@ -323,6 +339,10 @@ def under_watch(episodes: pd.DataFrame, day: date) -> pd.DataFrame:
         (pd.to_datetime(episodes["transformed_on"]) <= at).to_numpy() & ~over.to_numpy()
     ]
     return watched
+
+
+def _unit_on(unit: float | Callable[[date], float], origin: Month) -> float:
+    return unit(origin.last_day) if callable(unit) else unit
 
 
 def _seen_from(
@@ -429,6 +449,8 @@ def _labelled(
     table["relapsed_on"] = relapsed
     ended = table["episode"].map(episodes["ended_on"])
     last = ended.where(ended <= day, day)
+    seen = table["episode"].map(episodes["seen_until"])
+    last = seen.where(seen <= last, last)
     for horizon in horizons:
         until = horizon_ends(table["origin"], horizon)
         label = (relapsed <= until).astype(float)

@@ -27,7 +27,7 @@ rung_fitted_not_better    hotspots, horizon
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -146,7 +146,7 @@ def labelled_past(
     every: int = 2,
     draws: int = 400,
     seed: int = 0,
-    unit: float = 1.0,
+    unit: float | Callable[[date], float] = 1.0,
 ) -> Past:
     """Return the cases of the store's own past, on record and emulated.
 
@@ -355,8 +355,9 @@ def _table(now: pd.DataFrame, simulated: pd.DataFrame, steps: Mapping[int, _Step
     for horizon in sorted(steps):
         table[f"raw{horizon}"] = simulated[f"p{horizon}"]
         p = steps[horizon].probability
-        highest = highest.where(highest > p, p)  # a longer horizon holds the shorter one
-        table[f"p{horizon}"] = highest
+        table[f"p{horizon}"] = p.where(p > highest, highest).where(p.notna())
+        if steps[horizon].shown:  # a longer horizon holds the shorter one
+            highest = table[f"p{horizon}"].fillna(highest)
     for name in ("trend", "months_since", "relapsed_before"):
         table[name] = now[name]
     table["points"] = points(now)

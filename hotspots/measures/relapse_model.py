@@ -20,7 +20,7 @@ Reason codes of `RelapseModel.explain` and their facts. `odds` is the factor by 
 moves the odds of a relapse against the average case the model was fitted to:
 
 ========================  ============================================================
-model_simulated           odds, probability (simulated, within `horizon` months), horizon
+model_simulated           odds, horizon (months the simulation looks ahead)
 model_level               odds, share (level / threshold)
 model_trend               odds, z (last three months against the twelve before)
 model_months_since        odds, months (since the transformation)
@@ -332,13 +332,11 @@ def _contributions(
     parts: dict[str, float], case: pd.Series[float], horizon: int, half_years: float
 ) -> tuple[Reason, ...]:
     level = parts["level"] + parts["over_margin"] + parts["over_threshold"]
-    p, share, trend = (float(case[name]) for name in (f"p{horizon}", "share", "trend"))
+    share, trend = float(case["share"]), float(case["trend"])
     months, relapses = float(case["months_since"]), float(case["relapsed_before"])
     odds = {name: float(np.exp(part)) for name, part in {**parts, "level": level}.items()}
     said = {
-        "simulated": Reason(
-            "model_simulated", {"odds": odds["simulated"], "probability": p, "horizon": horizon}
-        ),
+        "simulated": Reason("model_simulated", {"odds": odds["simulated"], "horizon": horizon}),
         "level": Reason("model_level", {"odds": odds["level"], "share": share}),
         "trend": Reason("model_trend", {"odds": odds["trend"], "z": trend}),
         "months_since": Reason(

@@ -111,7 +111,7 @@ def test_the_points_can_be_added_up_by_hand() -> None:
             "relapsed_before": [2, 0, 0, 1, 0, 0, 0],
         }
     )
-    assert points(table).to_list() == [5 + 2 + 1 + 1, 4 + 1, 3 + 1, 2 + 1, 1, 0, 5]
+    assert points(table).to_list() == [5 + 2 + 1 + 1, 4 + 1, 3 + 1, 2 + 1, 1, 0, 0]
 
 
 # --- no hindsight

@@ -109,7 +109,8 @@ def test_the_past_of_a_day_is_the_same_seen_from_any_later_day(
     later = emulate(counts, rule, as_of=LAST_DAY)
     later = later.loc[later["transformed_on"] <= pd.Timestamp(day)]
     later["relapsed_on"] = later["relapsed_on"].where(later["relapsed_on"] <= pd.Timestamp(day))
-    pd.testing.assert_frame_equal(then, later)
+    assert (then["seen_until"] == pd.Timestamp(day)).all()
+    pd.testing.assert_frame_equal(then.drop(columns="seen_until"), later.drop(columns="seen_until"))
     assert (
         then["relapsed_on"].dropna() > then["transformed_on"][then["relapsed_on"].notna()]
     ).all()
@@ -136,6 +137,36 @@ def test_a_label_is_missing_when_its_horizon_passes_the_watch_even_if_a_relapse_
     past = cases(counts, episodes, rule, as_of=LAST_DAY, every=3)
     first = past[past["episode"] == "w-1"]  # relapsed in 2022-06, its watch ended in 2022-09
     assert first["y12"].map(str).to_list() == ["0.0", "1.0", "1.0", "nan", "nan"]
+
+
+def test_a_label_is_missing_when_its_horizon_passes_the_counts_of_the_ward() -> None:
+    """Counted until 2022-05: on the last day of 2023 nobody knows what followed 2022-03."""
+    counts, short = years(10, 2, 2, 2), years(10, 2, 2, 2)
+    short.iloc[29:] = np.nan
+    for table, labels in ((counts, 7), (short, 1)):
+        episodes = emulate(table, fixed(100), as_of=LAST_DAY)
+        past = cases(table, episodes, fixed(100), as_of=LAST_DAY, every=3)
+        assert past.loc[past["origin"] <= "2022-09-30", "y12"].notna().sum() == labels
+
+
+def test_what_nobody_had_told_of_yet_is_not_no_relapse() -> None:
+    counts = years(10, 2, 2, 2)
+    episodes = emulate(counts, fixed(100), as_of=LAST_DAY).assign(seen_until="2022-06-30")
+    past = cases(counts, episodes, fixed(100), as_of=LAST_DAY, every=3)
+    seen = past.loc[past["y3"].notna(), "origin"]
+    assert str(seen.max())[:10] == "2022-03-31"
+
+
+def test_the_unit_of_each_origin_is_the_one_of_its_day() -> None:
+    counts, asked = years(10, 2, 20, 20), []
+
+    def unit(day: date) -> float:
+        asked.append(day)
+        return 1.0
+
+    episodes = emulate(counts, fixed(100), as_of=LAST_DAY)
+    past = cases(counts, episodes, fixed(100), as_of=LAST_DAY, every=3, unit=unit)
+    assert {str(day) for day in past["origin"].dt.date} <= {str(day) for day in asked}
 
 
 def test_an_episode_is_a_case_from_its_transformation_until_its_relapse() -> None:

@@ -20,6 +20,7 @@ from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType
 from hotspots.reports.charts import effect_chart, monthly_chart
 from hotspots.reports.pages import risk_cell, risk_note, timeline
+from hotspots.risk_words import reason_lines
 from hotspots.snapshot import HotspotFile, Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
@@ -165,17 +166,16 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
             chance = say.chance(row[f"p{horizon}"])
             st.markdown(say("hotspot.risk_p", horizon=str(horizon), p=f"**{chance}**"))
     st.markdown(f"**{say('hotspot.reasons')}**")
-    found = snapshot.reasons(file.state.hotspot)
-    widgets.reasons(say.reason(reason.code, reason.facts) for reason in found)
+    widgets.reasons(reason_lines(snapshot, file.state.hotspot, say))
     st.caption(risk_note(snapshot, say))
 
 
 def _assessment(hotspot: str, snapshot: Snapshot, say: Texts) -> None:
     """Say how safe the assessment is, or would be today."""
     found = session.tracker().assessments(snapshot.as_of, session.known_on()).get(hotspot)
-    if found is not None:
+    if found:
         st.markdown(f"**{say('effect.assessment_title')}**")
-        widgets.reasons(assessment_lines(found, say))
+        widgets.reasons(assessment_lines(found[-1], say))
 
 
 def _report_button(hotspot: str, snapshot: Snapshot, say: Texts) -> None:

@@ -79,11 +79,12 @@ def _existing(say: Texts) -> None:
 
 def _before_assessing(hotspot: str, on: date, say: Texts) -> None:
     """Say how safely the ward lies below the threshold before it is assessed as transformed."""
-    found = session.tracker().assessments(min(on, session.today())).get(hotspot)
-    if found is not None:
+    day = min(on, session.today())
+    found = session.tracker().assessments(day).get(hotspot, ())
+    if found and found[-1].on == day:
         with st.container(border=True):
             st.markdown(f"**{say('effect.assessment_help')}**")
-            widgets.reasons(assessment_lines(found, say))
+            widgets.reasons(assessment_lines(found[-1], say))
 
 
 def _new(say: Texts) -> None:

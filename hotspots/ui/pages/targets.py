@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -244,17 +244,18 @@ def _hotspots(snapshot: Snapshot, say: Texts) -> None:
             widgets.choose("targets.year", say("targets.choose_year"), [str(y) for y in years], str)
         )
         _behind(snapshot, snapshot.transformed[year], _PARTS, say)
-        _assessments(snapshot, snapshot.transformed[year].behind.get("transformed", ()), say)
+        _assessments(snapshot, year, say)
     if snapshot.official.denominator:
         with st.container(border=True):
             st.markdown(f"**{say('outlook.end_official')}**")
             _behind(snapshot, snapshot.official, ("relapsed", "kept"), say)
 
 
-def _assessments(snapshot: Snapshot, transformed: Iterable[str], say: Texts) -> None:
+def _assessments(snapshot: Snapshot, year: int, say: Texts) -> None:
     """Show how safe the assessments of a plan year are, and what would have fallen anyway."""
     known = session.tracker().assessments(snapshot.as_of, session.known_on())
-    found = [known[name] for name in transformed if name in known]
+    transformed = snapshot.transformed[year].behind.get("transformed", ())
+    found = [each for name in transformed for each in known.get(name, ()) if each.plan_year == year]
     if found:
         st.markdown(f"**{say('effect.assessments_title')}**")
         st.caption(assessments_line(found, say))
