@@ -287,10 +287,10 @@ def reports(rows: pd.DataFrame, wards: Collection[str]) -> dict[str, frozenset[s
     months = sorted(counts["month"].unique())
     reporting = {month: set[str]() for month in months}
     place = {month: number for number, month in enumerate(months)}
-    for ward, own in counts.groupby("ward"):
-        at = own["month"].map(place)
-        first, last = int(at.min()), int(at.max())
-        mean = float(own["count"].sum()) / (last - first + 1)
+    of_ward = counts.assign(at=counts["month"].map(place)).groupby("ward")
+    seen = of_ward.agg(first=("at", "min"), last=("at", "max"), count=("count", "sum"))
+    for ward, first, last, count in seen.itertuples():
+        mean = float(count) / (last - first + 1)
         silence = -np.log(_UNLIKELY) / mean if mean > 0 else np.inf
         start = 0 if first <= silence else first
         end = len(months) - 1 if len(months) - 1 - last <= silence else last

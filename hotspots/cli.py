@@ -66,6 +66,7 @@ from hotspots.measures.file_kinds import FileKind, template
 from hotspots.measures.mapping import to_toml
 from hotspots.measures.relapse_cases import HORIZONS
 from hotspots.measures.targets import TargetResult
+from hotspots.programme.plan import Programme
 from hotspots.programme.roles import Permission, Role
 from hotspots.programme.selection_rules import as_table, read_constraints
 from hotspots.programme.status import DECISIONS, Event, EventType
@@ -84,7 +85,7 @@ from hotspots.reports.lineage import (
     lineage_lines,
 )
 from hotspots.reports.outlook import facts, outlook_lines
-from hotspots.reports.pages import not_measured_lines
+from hotspots.reports.pages import evidence_line, not_measured_lines
 from hotspots.reports.tables import csv_bytes, xlsx_bytes
 from hotspots.risk_words import (
     alarm_line,
@@ -693,6 +694,7 @@ def show_log(
                         "number": event.seq, "id": event.event_id, "event": event.type,
                         "on": event.effective_on, "recorded_at": event.recorded_at,
                         "by": event.recorded_by, "note": event.note, "corrects": event.corrects,
+                        "plan_year": event.plan_year, "evidence": dict(event.evidence),
                     }
                     for event in events
                 ]
@@ -702,6 +704,8 @@ def show_log(
                 f"{event.seq:>5}  {event.event_id}  {say.day(event.effective_on)}  "
                 f"{say(f'event.{event.type}')}  {event.recorded_by}  {event.note}"
             )
+            if evidence := evidence_line(event, say):
+                typer.echo(f"       {evidence}")
         return None
 
 
@@ -925,24 +929,31 @@ def effect(
         return None
 
 
+CountOption = Annotated[
+    int | None, typer.Option(help="How many wards; default: the programme's.", min=1)
+]
+KindOption = Annotated[
+    int | None, typer.Option(help="Rank by the categories of this kind of hotspot only.")
+]
+PresetOption = Annotated[
+    str | None, typer.Option(help="Weights saved under this name; default: the level alone.")
+]
+RulesOption = Annotated[Path | None, typer.Option(help="TOML file with the rules of the choice.")]
+
+
 @app.command()
 def select(
     year: Annotated[int, typer.Option(help="Plan year to choose for.")],
-    count: Annotated[
-        int | None, typer.Option(help="How many wards; default: the programme's.", min=1)
-    ] = None,
-    kind: Annotated[
-        int | None, typer.Option(help="Rank by the categories of this kind of hotspot only.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Weights saved under this name; default: the level alone.")
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="TOML file with the rules of the choice.")
-    ] = None,
+    count: CountOption = None,
+    kind: KindOption = None,
+    preset: PresetOption = None,
+    rules: RulesOption = None,
     backtest: Annotated[
         bool, typer.Option("--backtest", help="Try the weights on the store's own past.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the choice to this workbook too, .xlsx.")
+    ] = None,
     as_of: AsOfOption = None,
     store: StoreOption = DEFAULT_STORE,
     lang: LanguageOption = "vi",
@@ -954,8 +965,57 @@ def select(
         question = _question(tracker, year, count, kind, preset, rules)
         if backtest:
             return _print_backtest(tracker, question, day, say, as_json)
-        selection = tracker.choose(question, day)
-        return _print_selection(tracker, selection, say, as_json)
+        if out is not None:
+            content = tracker.export_selection(question, day, now=_now(), language=lang)
+            _write_bytes(out, content)
+            written = say("cli.report_written", file=out, kb=len(content) // 1024 + 1)
+            typer.echo(written, err=as_json)
+        return _print_selection(tracker, tracker.choose(question, day), say, as_json)
+
+
+@app.command()
+def propose(
+    year: Annotated[int, typer.Option(help="Plan year to propose for.")],
+    wards: Annotated[
+        list[str] | None, typer.Argument(help="Ward codes; default: the wards that select names.")
+    ] = None,
+    count: CountOption = None,
+    kind: KindOption = None,
+    preset: PresetOption = None,
+    rules: RulesOption = None,
+    kinds: Annotated[str, typer.Option(help="Of the new hotspots, 1+3.")] = "",
+    by: Annotated[str, typer.Option()] = "",
+    on: Annotated[str | None, typer.Option(help="Day of the proposal, 2025-10-20.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    lang: LanguageOption = "vi",
+) -> None:
+    """Propose wards for a plan year; rank and reasons of the day are kept with the proposals."""
+    with _session(store, lang) as (tracker, say):
+        day = _day(on, tracker.default_day(_today()))
+        question = _question(tracker, year, count, kind, preset, rules)
+        chosen = wards or _chosen(tracker, question, day, say)
+        written, refused = tracker.propose(
+            chosen, year, day, by=by or getpass.getuser(), today=_today(), now=_now(),
+            kinds=_kinds(kinds), question=question,
+        )  # fmt: skip
+        typer.echo(say("selection.proposed", count=str(len(written))))
+        for event in written:
+            typer.echo(f"  {event.hotspot}  {event.event_id}")
+        for ward, error in refused.items():
+            typer.echo(say("selection.refused", ward=ward, problem=say.error(error)), err=True)
+        if any(event.needs_approval for event in written):
+            typer.echo(say("approvals.waits"))
+        if refused:
+            raise typer.Exit(1)
+
+
+def _chosen(tracker: Tracker, question: Question, day: date, say: Texts) -> list[str]:
+    """Return the list that keeps to the rules; end with the rules that clash, if they do."""
+    selection = tracker.choose(question, day)
+    if selection.choice.clash:
+        _print_clash(selection, tracker.programme(), say)
+        raise typer.Exit(1)
+    return list(selection.choice.wards)
 
 
 def _question(
@@ -1028,13 +1088,18 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
             if ward not in chosen:
                 said = " ".join(reason_line(each, names, programme, say) for each in reasons)
                 typer.echo(f"  ×  {names.get(ward, ward)} ({ward}): {said}")
-        if selection.choice.clash:
-            typer.echo(say("selection.clash"), err=True)
-            for reason in selection.choice.clash:
-                typer.echo(f"  - {reason_line(reason, names, programme, say)}", err=True)
+        _print_clash(selection, programme, say)
         _say_if_simulated(tracker, say)
     if selection.choice.clash:
         raise typer.Exit(1)
+
+
+def _print_clash(selection: Selection, programme: Programme, say: Texts) -> None:
+    if selection.choice.clash:
+        typer.echo(say("selection.clash"), err=True)
+        for reason in selection.choice.clash:
+            line = reason_line(reason, selection.names, programme, say)
+            typer.echo(f"  - {line}", err=True)
 
 
 def _print_backtest(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -309,7 +310,7 @@ class RelapseWatch:
         def work() -> Past:
             record = self._on_record(states, as_of, known_on)
             seen = [self._cases(name, rows, as_of) for name, rows in sorted(record.items())]
-            by_rule = self._cases(edition, None, as_of)
+            by_rule = self._cases_by_rule(edition, as_of)
             return Past(pd.concat(seen, ignore_index=True) if seen else by_rule.iloc[:0], by_rule)
 
         key = ("past", edition, last_complete_month(as_of), as_of, known_on)
@@ -319,20 +320,28 @@ class RelapseWatch:
         self, past: Past, edition: str, as_of: date, known_on: datetime | None
     ) -> Mapping[Source, Backtest]:
         """Return every model on the store's own past."""
-        key = ("backtest", edition, as_of, known_on)
-        sources: tuple[Source, ...] = ("recorded", "emulated")
         wanted = {past.source(horizon) for horizon in HORIZONS}
+        tables: dict[Source, pd.DataFrame] = {
+            "recorded": past.recorded, "emulated": past.emulated,
+        }  # fmt: skip
+        keys: dict[Source, tuple[object, ...]] = {
+            "recorded": ("tested", edition, as_of, known_on),
+            "emulated": ("tested by the rule", edition, as_of),
+        }
+        return {
+            each: self._sources.keep(keys[each], partial(self._tested, table))
+            for each, table in tables.items()
+            if each in wanted or len(table)
+        }
 
-        def work() -> dict[Source, Backtest]:
-            tables = {"recorded": past.recorded, "emulated": past.emulated}
-            with threadpool_limits(limits=1):
-                return {
-                    each: backtest(tables[each], settings=self._programme.alarms)
-                    for each in sources
-                    if each in wanted or len(tables[each])
-                }
+    def _tested(self, table: pd.DataFrame) -> Backtest:
+        with threadpool_limits(limits=1):
+            return backtest(table, settings=self._programme.alarms)
 
-        return self._sources.keep(key, work)  # type: ignore[no-any-return]
+    def _cases_by_rule(self, edition: str, as_of: date) -> pd.DataFrame:
+        return self._sources.keep(  # type: ignore[no-any-return]
+            ("cases by the rule", edition, as_of), lambda: self._cases(edition, None, as_of)
+        )
 
     def _cases(self, edition: str, episodes: pd.DataFrame | None, as_of: date) -> pd.DataFrame:
         """Return the cases of episodes on an edition, or of the written rule's own."""

@@ -1662,10 +1662,15 @@ class Tracker:
 
     def _unit(self, as_of: date, edition: Edition | None = None) -> float:
         """Return the weight of the typical incident, from what was known on a day."""
-        panel = self.panel(edition or self.edition_on(as_of))
-        known = panel[panel["month"] <= str(last_complete_month(as_of))]
-        sums = known.groupby("category")["count"].sum()
-        by_category = {str(code): float(count) for code, count in sums.items()}
+        edition = edition or self.edition_on(as_of)
+
+        def work() -> pd.DataFrame:
+            counted = self.panel(edition).groupby(["month", "category"])["count"].sum()
+            return counted.unstack(fill_value=0).cumsum()
+
+        counted = self._once(("counted by category", edition.wards_file), work)
+        known = counted.loc[: str(last_complete_month(as_of))].tail(1)
+        by_category = {str(code): float(known[code].sum()) for code in known}
         return effective_unit(by_category, self.programme().weights)
 
     def _watch(self) -> RelapseWatch:
@@ -2347,7 +2352,10 @@ class Tracker:
     # -- keeping answers
 
     def data_version(self) -> tuple[object, ...]:
-        """Return a value that changes whenever anything that is calculated from changes."""
+        """Return a value that changes whenever anything that is calculated from changes.
+
+        Its first part is the log's: the rest stays while only events are written.
+        """
         return self.store.version()
 
     @contextmanager
@@ -2369,7 +2377,9 @@ class Tracker:
         with cache.lock:
             version = cache.moment or self.data_version()
             if version != cache.version:
-                cache.answers = {k: v for k, v in cache.answers.items() if _is_fixed(k)}
+                of_log_only = cache.version is not None and version[1:] == cache.version[1:]
+                stays = _is_of_counts if of_log_only else _is_fixed
+                cache.answers = {k: v for k, v in cache.answers.items() if stays(k)}
                 cache.version = version
             if key in cache.answers:
                 value: Any = cache.answers[key]
@@ -2385,8 +2395,8 @@ class _Cache:
 
     def __init__(self) -> None:
         self.answers: dict[object, object] = {}
-        self.version: object = None
-        self.moment: object = None
+        self.version: tuple[object, ...] | None = None
+        self.moment: tuple[object, ...] | None = None
         self.lock = threading.RLock()
 
 
@@ -2660,3 +2670,18 @@ def _trend(
 def _is_fixed(key: object) -> bool:
     """Tell whether an answer stays true for as long as its file has the same name."""
     return isinstance(key, tuple) and key[0] in ("wards", "drawing", "programme", "pairs")
+
+
+def _is_of_counts(key: object) -> bool:
+    """Tell whether an answer rests on counts, boundaries and programme alone, on no event."""
+    name = key[0] if isinstance(key, tuple) else key
+    return _is_fixed(key) or name in _OF_COUNTS
+
+
+_OF_COUNTS = frozenset(
+    {
+        "panel", "panel without police", "sources", "index", "counted by category", "touching",
+        "margin", "cases by the rule", "tested by the rule", "kind index", "kind incidents",
+        "neighbours of wards", "time patterns", "crime groups",
+    }
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import geopandas as gpd
 import psycopg
@@ -20,6 +22,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from shapely import box
 
 from hotspots import demonstration as demonstration_city
+from hotspots import tracker as tracker_module
 from hotspots.programme.plan import Programme, read_programme
 from hotspots.records.database import Database
 from hotspots.records.store import Store
@@ -281,24 +284,53 @@ def small_city(small_city_folder: Path, tmp_path: Path) -> Iterator[Tracker]:
     tracker.store.close()
 
 
-@pytest.fixture(scope="session")
-def demonstration_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration city of seed 7 on 31 October 2026; a test that writes copies it."""
-    folder = tmp_path_factory.mktemp("demonstration") / "store"
-    tracker = Tracker.open(folder, create=True)
-    demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7, accounts=False)
+class SharedCache(tracker_module._Cache):
+    """What is worked out about a demonstration city serves every tracker over a copy of it.
+
+    The copies are told by their version, in which the hash of their last event stands; a copy that
+    is written to has another.
+    """
+
+    cities: ClassVar[dict[object, dict[object, object]]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "version" and value in self.cities:
+            super().__setattr__("answers", self.cities[value])
+
+
+tracker_module._Cache = SharedCache  # type: ignore[misc]
+
+
+def _city(factory: pytest.TempPathFactory, name: str, *, accounts: bool) -> Path:
+    """Build a demonstration city of seed 7 on 31 October 2026, once for all workers."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = root / f"{name}.part"
+            tracker = Tracker.open(making, create=True)
+            demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7, accounts=accounts)
+            tracker.store.close()
+            making.rename(folder)
+    tracker = Tracker.open(folder)
+    SharedCache.cities.setdefault(tracker.data_version(), {})
     tracker.store.close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def demonstration_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration city; a test that writes copies it."""
+    return _city(tmp_path_factory, "demonstration", accounts=False)
 
 
 @pytest.fixture(scope="session")
 def staffed_demonstration_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demonstration city with its users and approvals; a test that writes copies it."""
-    folder = tmp_path_factory.mktemp("staffed") / "store"
-    tracker = Tracker.open(folder, create=True)
-    demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7)
-    tracker.store.close()
-    return folder
+    return _city(tmp_path_factory, "staffed", accounts=True)
 
 
 @pytest.fixture(scope="session")

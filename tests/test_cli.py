@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import openpyxl
 import pandas as pd
 import pytest
 from click.testing import Result
@@ -492,12 +493,46 @@ def test_wards_are_chosen_by_kind_weights_and_rules(
     assert "Không chọn hai nơi giáp nhau." in said
 
 
+def test_a_choice_is_written_as_a_workbook_and_that_is_logged(
+    ok: Any, demonstration_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(demonstration_folder, tmp_path / "store")
+    command = ("select", "--year", 2027, "--count", 3, "--as-of", DAY)
+    ok(*command, "--out", tmp_path / "choice.xlsx")
+    wards = json.loads(ok(*command, "--json"))["wards"]
+    sheet = openpyxl.load_workbook(tmp_path / "choice.xlsx").worksheets[0]
+    cells = {str(cell) for row in sheet.iter_rows(values_only=True) for cell in row}
+    assert {row["ward"] for row in wards} <= cells
+    assert "selection 2027" in ok("audit")
+
+
+def test_wards_are_proposed_with_their_evidence_and_not_twice(
+    ok: Any, run: Run, demonstration: Tracker, demonstration_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(demonstration_folder, tmp_path / "store")
+    day = date.fromisoformat(DAY)
+    table = demonstration.choose(demonstration.question(2027), day).table
+    taken = demonstration.cannot_be_proposed(list(table.index), day)
+    first, second = [str(ward) for ward in table.index if ward not in taken][:2]
+    command = ("propose", "--year", 2027, "--on", DAY, "--by", "chị Lan")
+    assert "1 địa bàn" in ok(*command, first)
+    again = run(*command, first, second, "99999")
+    assert again.exit_code == 1
+    assert f"{second}-2027" in again.output
+    assert all(f"\n{ward}: " in again.output for ward in (first, "99999"))
+    (event,) = json.loads(ok("log", f"{first}-2027", "--json"))
+    assert (event["by"], event["plan_year"]) == ("chị Lan", 2027)
+    assert event["evidence"]["rank"] == table.loc[first, "rank"]
+    assert f"hạng {table.loc[first, 'rank']} (" in ok("log", f"{first}-2027")
+
+
 def test_rules_that_clash_are_told_with_exit_code_1(run: Any, demo: None, tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text("count = 1\nmust_include = ['26740', '26743']\n", "utf-8")
-    done = run("select", "--year", 2027, "--as-of", DAY, "--rules", rules)
-    assert done.exit_code == 1
-    assert "không thể cùng thỏa mãn" in done.output
+    for command in (("select", "--as-of", DAY), ("propose", "--on", DAY)):
+        done = run(*command, "--year", 2027, "--rules", rules)
+        assert done.exit_code == 1
+        assert "không thể cùng thỏa mãn" in done.output
 
 
 def test_a_way_of_choosing_is_tried_on_the_past(ok: Any, demo: None) -> None:
@@ -650,7 +685,7 @@ def test_help_names_every_command(ok: Any) -> None:
     said = ok("--help")
     for command in ("demo", "serve", "boundaries", "programme", "import", "record"):
         assert command in said
-    for command in ("status", "targets", "risk", "acknowledge", "select", "report"):
+    for command in ("status", "targets", "risk", "acknowledge", "select", "propose", "report"):
         assert command in said
 
 

@@ -190,7 +190,8 @@ class Store:
     def version(self) -> tuple[object, ...]:
         """Return a value that changes when anything that is calculated from does.
 
-        Sign-ins and other audit events, and users, change nothing of it.
+        Sign-ins and other audit events, and users, change nothing of it. The first part is the
+        last event of a hotspot; the rest is of counts, boundaries, programme and settings.
         """
         with self.database.reading() as connection:
             newest = [

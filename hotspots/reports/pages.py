@@ -301,9 +301,31 @@ def timeline(file: HotspotFile, say: Texts) -> Cells:
         note = event.note
         if event.event_id in corrected:
             note = f"{note} ({say('event.Corrected').lower()})".strip()
+        note = " ".join(part for part in (note, evidence_line(event, say)) if part)
         rows.append((say.day(event.effective_on), _event_name(event, say), note, event.recorded_by))
     headers = tuple(say(f"column.{column}") for column in ("on", "event", "note", "by"))
     return Cells(headers, tuple(rows))
+
+
+def evidence_line(event: Event, say: Texts) -> str:
+    """Say what place a proposed ward had when it was proposed; "" where none is on record."""
+    given = event.evidence
+    numbers = ("rank", "rank_low", "rank_high", "p_top", "score", "as_of", "constraints")
+    if not set(numbers) <= set(given):
+        return ""
+    constraints = given["constraints"]
+    count = constraints.get("count") if isinstance(constraints, Mapping) else None
+    return say(
+        "selection.evidence",
+        day=date.fromisoformat(str(given["as_of"])),
+        rank=say.show(given["rank"]),
+        low=say.show(given["rank_low"]),
+        high=say.show(given["rank_high"]),
+        count=say.show(count),
+        p=say.percent(float(str(given["p_top"])), 0),
+        score=say.number(float(str(given["score"])), 1),
+        by=say("selection.by_rules" if given.get("chosen_by_rules") else "selection.by_hand"),
+    )
 
 
 def _event_name(event: Event, say: Texts) -> str:

@@ -261,7 +261,7 @@ def _check_report_without_network(browser: Browser, saved: Path, hotspot: str) -
     expect(page.locator(".leaflet-interactive").first).to_be_visible()
     assert page.locator(".leaflet-interactive").count() >= 168
     listed = page.locator("table", has=page.get_by_role("columnheader", name=say("column.status")))
-    expect(listed.first.get_by_text(hotspot)).to_be_visible()
+    expect(listed.get_by_text(hotspot).first).to_be_visible()
     assert page.locator("section.one svg").count() > 10
     expect(page.get_by_text("băm cuối")).to_be_visible()
     assert witness.errors == []
