@@ -14,7 +14,7 @@ months is above 0 and among the highest fifth of the wards.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from geo.clusters import NOT_TESTABLE, getis_ord
 from geo.patterns import time_class
 from hotspots.editions import Editions
-from hotspots.errors import CannotMeasure
+from hotspots.errors import CannotMeasure, HotspotsError
 from hotspots.measures.choosing import Choice, WardFacts, choose
 from hotspots.measures.components import (
     DEFAULT_WEIGHTS,
@@ -56,10 +56,6 @@ PERMUTATIONS: Final = 999
 """Where few draws go as far, the tail is counted exactly: more draws would change little."""
 
 NO_PATTERN: Final = "none"
-
-_LEVEL_COLUMNS: Final = (
-    "filtered", "mean36", "last12", "trend_ratio", "share_of_city", "months",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,12 +176,15 @@ class ChoiceSources:
         The severity-weighted index of a day on an edition, and the weight of an incident in it.
     panel : callable
         The complete panel on an edition.
-    panel_without_police : callable
-        The same without what the police found themselves; None where no source is on record.
+    panel_without : callable
+        The same without what came from some sources ("police", "citizen", "": nobody said).
+    sources : callable
+        Who reported what the store counts; empty where nobody said.
     populations : callable
         `ward`, `edition`, `on`, `population`; empty where none was brought in.
     states : callable
-        The hotspots on a day.
+        The hotspots on a day, as far as they are known: counts and events alike are taken by the
+        day they are of, not by the day they came in.
     shown : callable
         The wards of an edition in which hotspots lie (`MapView.shown`).
     keep : callable
@@ -196,11 +195,12 @@ class ChoiceSources:
     index: Callable[[date, Edition], pd.DataFrame]
     unit: Callable[[date, Edition], float]
     panel: Callable[[Edition], pd.DataFrame]
-    panel_without_police: Callable[[Edition], pd.DataFrame | None]
+    panel_without: Callable[[Edition, tuple[str, ...]], pd.DataFrame]
+    sources: Callable[[], Collection[str]]
     populations: Callable[[], pd.DataFrame]
     states: Callable[[date], Mapping[str, HotspotState]]
     shown: Callable[[Mapping[str, HotspotState], Edition], pd.DataFrame]
-    keep: Callable[[object, Callable[[], Any]], Any]
+    keep: Callable[[tuple[object, ...], Callable[[], Any]], Any]
 
 
 class WardChoice:
@@ -216,6 +216,7 @@ class WardChoice:
 
     def choose(self, question: Question, as_of: date) -> Selection:
         """Return the ranking, and the list that keeps to the rules or the rules that clash."""
+        self._check_wards(question.constraints, self._edition(as_of))
         with threadpool_limits(limits=1):  # many small problems: threads only wait
             found = self._components(question, as_of)
             count = question.constraints.count
@@ -256,7 +257,8 @@ class WardChoice:
         another.
         """
         edition, count = self._edition(as_of), question.constraints.count
-        weights, ahead = question.weights_in_use, question.year - as_of.year
+        weights = question.weights_in_use
+        ahead = question.year - int(self._index(as_of, question.kind).index[-1].year)
         key = ("backtest", as_of, question.kind, count, ahead, tuple(sorted(weights.items())))
 
         def work() -> Backtest:
@@ -280,7 +282,14 @@ class WardChoice:
     def crime_groups(self, as_of: date) -> CrimeGroups:
         """Return how each category of crime stands in each ward of the day's edition."""
         edition = self._edition(as_of)
-        last = str(pd.PeriodIndex(self._sources.index(as_of, edition).index)[-1])
+        months = self._sources.index(as_of, edition).index
+        if not len(months):
+            raise CannotMeasure(
+                "no_counts_yet",
+                f"The counts begin after {as_of}; choose a later day.",
+                day=as_of,
+            )
+        last = str(pd.PeriodIndex(months)[-1])
 
         def work() -> CrimeGroups:
             panel = self._sources.panel(edition)
@@ -288,31 +297,32 @@ class WardChoice:
 
         return self._kept(("crime groups", as_of), work)  # type: ignore[no-any-return]
 
-    def compare(self, a: Collection[str], b: Collection[str], as_of: date) -> Scenarios:
-        """Set two lists of wards side by side."""
-        edition = self._edition(as_of)
-        index = self._sources.index(as_of, edition)
+    def compare(
+        self, a: Collection[str], b: Collection[str], as_of: date, kind: int | None = None
+    ) -> Scenarios:
+        """Set two lists of wards side by side, by the index of all categories or of a kind's."""
+        targets = self._programme.targets
         return compare_choices(
             a,
             b,
-            index.iloc[-12:].mean() * 12,
-            population=self._population(as_of, edition),
-            target=self._programme.targets.transformed,
+            self._index(as_of, kind).iloc[-12:].mean() * 12,
+            target=targets.transformed,
+            kept=targets.not_relapsed,
         )
 
     def equity(self, chosen: Collection[str], as_of: date) -> Equity:
         """Return whom a list covers: residents, and incidents of the last 36 months by source."""
         edition = self._edition(as_of)
-        total, without = self._by_source(as_of, edition)
-        found = equity(
+        total, citizens, police = self._by_source(as_of, edition)
+        named = float((citizens if police is None else citizens + police).sum())
+        return equity(
             chosen,
             wards=[str(ward) for ward in self._sources.boundaries.wards(edition)["code"]],
-            citizens=total if without is None else without,
-            police=None if without is None else total - without,
+            citizens=citizens,
+            police=police,
             population=self._population(as_of, edition),
+            unnamed=1 - named / total if total else 0.0,
         )
-        # where nobody says who reported, the incidents are not those of citizens
-        return replace(found, citizens_share=float("nan")) if without is None else found
 
     def not_transformed(self, year: int, as_of: date) -> frozenset[str] | None:
         """Return the wards of the list before a year that were not transformed.
@@ -321,7 +331,41 @@ class WardChoice:
         """
         return self._not_transformed(year - 1, as_of, self._edition(as_of))
 
+    def listed(self, plan_year: int, day: date) -> frozenset[str]:
+        """Return the wards on the list of a plan year, withdrawn ones left out.
+
+        An area listed on an earlier edition counts for the ward that got the largest known part
+        of it; where no part is known, for none.
+        """
+        listed = {
+            name
+            for name, state in self._sources.states(day).items()
+            if any(e.plan_year == plan_year and e.outcome != "withdrawn" for e in state.enrolments)
+        }
+        return self._wards_of(listed, day, self._edition(day))
+
     # -- what is known on a day
+
+    def _check_wards(self, rules: Constraints, edition: Edition) -> None:
+        """Refuse rules that name wards of other boundaries: the same code is another ward there."""
+        if rules.wards and rules.edition not in (None, edition.edition):
+            raise HotspotsError(
+                "rules_of_other_edition",
+                f"The rules name wards of the boundaries of {rules.edition}; on this day those of "
+                f"{edition.edition} are valid. Name the wards anew, or choose another day.",
+                given=str(rules.edition),
+                edition=edition.edition,
+            )
+        there = set(map(str, self._sources.boundaries.wards(edition)["code"]))
+        unknown = sorted(set(rules.wards) - there)
+        if unknown:
+            raise HotspotsError(
+                "rules_unknown_wards",
+                f"The rules name {', '.join(unknown)}: no wards of the boundaries of "
+                f"{edition.edition}. Correct the codes.",
+                given=", ".join(unknown),
+                edition=edition.edition,
+            )
 
     def _edition(self, as_of: date) -> Edition:
         return self._sources.boundaries.near(as_of)
@@ -438,28 +482,27 @@ class WardChoice:
         wards = self._sources.boundaries.wards(edition)
         return dict(zip(wards["code"], wards["area_km2"].astype(float), strict=True))
 
-    def _by_source(self, as_of: date, edition: Edition) -> tuple[pd.Series, pd.Series | None]:
-        """Return incidents of the last 36 months by ward: all, and without the police's own."""
+    def _by_source(
+        self, as_of: date, edition: Edition
+    ) -> tuple[float, pd.Series[float], pd.Series[float] | None]:
+        """Return incidents of the last 36 months: all, by ward those of citizens and of the police.
+
+        No police where no find of theirs is on record.
+        """
         months = self._sources.index(as_of, edition).index[-LONG_MONTHS:].astype(str)
 
-        def by_ward(panel: pd.DataFrame) -> pd.Series:
-            counted: pd.Series = panel[panel["month"].isin(months)].groupby("ward")["count"].sum()
+        def by_ward(*left_out: str) -> pd.Series[float]:
+            panel = self._sources.panel_without(edition, left_out)
+            counted: pd.Series[float] = (
+                panel[panel["month"].isin(months)].groupby("ward")["count"].sum()
+            )
             return counted
 
-        without = self._sources.panel_without_police(edition)
-        total = by_ward(self._sources.panel(edition))
-        return total, None if without is None else by_ward(without).reindex(total.index).fillna(0.0)
+        total = float(by_ward().sum())
+        police = by_ward("", "citizen") if "police" in self._sources.sources() else None
+        return total, by_ward("", "police"), police
 
     # -- hotspots on record
-
-    def _listed(self, plan_year: int, day: date) -> frozenset[str]:
-        """Return the wards on the list of a plan year, withdrawn ones left out."""
-        listed = {
-            name
-            for name, state in self._sources.states(day).items()
-            if any(e.plan_year == plan_year and e.outcome != "withdrawn" for e in state.enrolments)
-        }
-        return self._wards_of(listed, day, self._edition(day))
 
     def _not_transformed(
         self, plan_year: int, day: date, edition: Edition
@@ -539,7 +582,7 @@ class WardChoice:
             "months",
         ]
         wards = self._sources.boundaries.names(self._edition(as_of).edition)
-        last_year = self._listed(question.year - 1, as_of)
+        last_year = self.listed(question.year - 1, as_of)
         return ranking.join(ranked[columns]).assign(
             in_last_year=ranking.index.isin(list(last_year)),
             name=wards["name"].reindex(ranking.index),

@@ -272,21 +272,23 @@ def category_name(code: str, programme: Programme, say: Texts) -> str:
 def proposals_section(
     snapshot: Snapshot, proposals: Sequence[tuple[Event, str]], say: Texts
 ) -> tuple[Section, ...]:
-    """Return the wards proposed for the year ahead, with the evidence frozen in each proposal."""
-    if not proposals:
-        return ()
+    """Return the wards proposed, by plan year, with the evidence frozen in each proposal."""
     columns = ("ward", "status", "rank", "p_top", "score", "time_class", "on", "by")
-    rows = tuple(
-        _proposal_row(event, standing, snapshot, say)
-        for event, standing in sorted(proposals, key=lambda each: _rank_of(each[0]))
-    )
-    years = sorted({event.plan_year for event, _ in proposals if event.plan_year})
-    return (
+    headers = tuple(say(f"column.{column}") for column in columns)
+    return tuple(
         Section(
-            title=say("selection.report_title", year=str(years[-1])),
+            title=say("selection.report_title", year=str(year)),
             sentences=(say("selection.report_note"),),
-            table=Cells(tuple(say(f"column.{column}") for column in columns), rows),
-        ),
+            table=Cells(
+                headers,
+                tuple(
+                    _proposal_row(event, standing, snapshot, say)
+                    for event, standing in sorted(proposals, key=lambda each: _rank_of(each[0]))
+                    if event.plan_year == year
+                ),
+            ),
+        )
+        for year in sorted({event.plan_year for event, _ in proposals if event.plan_year})
     )
 
 

@@ -66,9 +66,9 @@ from hotspots.measures.file_kinds import FileKind, template
 from hotspots.measures.mapping import to_toml
 from hotspots.measures.relapse_cases import HORIZONS
 from hotspots.measures.targets import TargetResult
-from hotspots.programme.plan import Programme
+from hotspots.programme.plan import Programme, unknown_names
 from hotspots.programme.roles import Permission, Role
-from hotspots.programme.selection_rules import as_table, read_constraints
+from hotspots.programme.selection_rules import as_table, invalid_rules, read_constraints
 from hotspots.programme.status import DECISIONS, Event, EventType
 from hotspots.records.anchors import head_of_report, read_anchors
 from hotspots.records.audit import Audit, AuditAction, append_audit
@@ -938,7 +938,10 @@ KindOption = Annotated[
 PresetOption = Annotated[
     str | None, typer.Option(help="Weights saved under this name; default: the level alone.")
 ]
-RulesOption = Annotated[Path | None, typer.Option(help="TOML file with the rules of the choice.")]
+RulesOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with rules of the choice; the programme's others stay."),
+]
 
 
 @app.command()
@@ -1029,8 +1032,11 @@ def _question(
     """Put together what is asked: the programme's rules or the file's, the weights of a name."""
     asked = tracker.question(year)
     if rules is not None:
-        given = {"count": asked.constraints.count} | _read_toml(rules)
-        asked = replace(asked, constraints=read_constraints(given))
+        given = read_constraints(as_table(asked.constraints) | _read_toml(rules))
+        programme = tracker.programme()
+        if problems := unknown_names(given, programme.kinds, programme.units):
+            raise invalid_rules(problems)
+        asked = replace(asked, constraints=given)
     if count is not None:
         asked = replace(asked, constraints=replace(asked.constraints, count=count))
     if preset is not None:

@@ -1689,30 +1689,33 @@ class Tracker:
 
     def _index_without_police(self, as_of: date, edition: Edition) -> pd.DataFrame | None:
         """Return the index without what the police found themselves; None if no source is known."""
-        if not self._police_is_counted():
+        if "police" not in self._sources_on_record():
             return None
         known = self.index(as_of, edition)
-        index = weighted_index(self._panel_without_police(edition), self.programme().weights)
+        index = weighted_index(self._panel_without(edition, ("police",)), self.programme().weights)
         return index.reindex(index=known.index, columns=known.columns).where(known.notna())
 
-    def _police_is_counted(self) -> bool:
-        return "police" in self._once("sources", lambda: sources_on_record(self.store))
+    def _sources_on_record(self) -> frozenset[str]:
+        return self._once("sources", lambda: sources_on_record(self.store))
 
     def _police_share(self, as_of: date, edition: Edition) -> pd.Series[float]:
         """Return by ward the share of the last year's incidents that the police found."""
         alike = dict.fromkeys(self.programme().categories, 1.0)
         counts = weighted_index(self.panel(edition), alike)
         return police_share(
-            counts, weighted_index(self._panel_without_police(edition), alike), as_of
+            counts, weighted_index(self._panel_without(edition, ("police",)), alike), as_of
         )
 
-    def _panel_without_police(self, edition: Edition) -> pd.DataFrame:
+    def _panel_without(self, edition: Edition, sources: tuple[str, ...]) -> pd.DataFrame:
+        """Return the panel without what came from some sources ("": nobody said from whom)."""
+        if not sources:
+            return self.panel(edition)
         categories = list(self.programme().categories)
         return self._once(
-            ("panel without police", edition.wards_file, self.programme().source),
+            ("panel without", sources, edition.wards_file, self.programme().source),
             lambda: (
                 carried_panel(
-                    self.store, self.boundaries, edition, categories, leave_out=("police",)
+                    self.store, self.boundaries, edition, categories, leave_out=sources
                 ).table
             ),
         )
@@ -1857,13 +1860,8 @@ class Tracker:
         return rows[columns].reset_index(drop=True)
 
     @asks(Permission.READ)
-    def selection(self, year: int, as_of: date, plan: Question | None = None) -> pd.DataFrame:
-        """Rank the wards for a plan year, with names and whether they are on the list before it.
-
-        By the smoothed level; with a plan as it asks (`Selection.table`).
-        """
-        if plan is not None:
-            return self.choose(replace(plan, year=year), as_of).table
+    def selection(self, year: int, as_of: date) -> pd.DataFrame:
+        """Rank the wards by the smoothed level, and say which are on the list before a year."""
         wards = self.boundaries.names(self.edition_on(as_of).edition)
         table = rank_wards(
             self.index(as_of),
@@ -1875,12 +1873,17 @@ class Tracker:
             name=wards["name"].reindex(table.index), kind=wards["kind"].reindex(table.index)
         )
 
-    def _choice(self) -> WardChoice:
+    def _choice(self, known_on: date | None = None) -> WardChoice:
+        moment = _end_of(known_on)
+
         def states(day: date) -> Mapping[str, HotspotState]:
             def work() -> Mapping[str, HotspotState]:
-                return _states(by_hotspot(read_with_head(self.store.database)[0]), day, None)
+                return _states(by_hotspot(read_with_head(self.store.database)[0]), day, moment)
 
-            return self._once(("states", day), work)
+            return self._once(("states", day, moment), work)
+
+        def keep(key: tuple[object, ...], work: Callable[[], Any]) -> Any:
+            return self._once((*key, moment), work)
 
         return WardChoice(
             self.programme(),
@@ -1889,15 +1892,25 @@ class Tracker:
                 index=lambda as_of, edition: self.index(as_of, edition),
                 unit=self._unit,
                 panel=self.panel,
-                panel_without_police=lambda edition: (
-                    self._panel_without_police(edition) if self._police_is_counted() else None
-                ),
+                panel_without=self._panel_without,
+                sources=self._sources_on_record,
                 populations=lambda: self._other_rows(FileKind.POPULATIONS),
                 states=states,
                 shown=self._shown,
-                keep=self._once,
+                keep=keep,
             ),
         )
+
+    @asks(Permission.READ)
+    def check_text(self, text: str) -> None:
+        """Refuse a text for the record that seems to name a person.
+
+        Raises
+        ------
+        IntakeError
+            What it seems to hold; the text is not repeated.
+        """
+        _refuse_persons(text)
 
     @asks(Permission.READ)
     def question(self, year: int, count: int | None = None) -> Question:
@@ -1906,7 +1919,7 @@ class Tracker:
         return Question(year, rules if count is None else replace(rules, count=count))
 
     @asks(Permission.READ)
-    def choose(self, question: Question, as_of: date) -> Selection:
+    def choose(self, question: Question, as_of: date, known_on: date | None = None) -> Selection:
         """Rank the wards by a planner's weights, and choose under the rules of the plan.
 
         Raises
@@ -1914,14 +1927,16 @@ class Tracker:
         CannotMeasure
             Too few counts, or ``kind_without_categories``.
         HotspotsError
-            ``weights_invalid``.
+            ``weights_invalid``, ``rules_of_other_edition``, ``rules_unknown_wards``.
         """
-        return self._choice().choose(question, as_of)
+        return self._choice(known_on).choose(question, as_of)
 
     @asks(Permission.READ)
-    def selection_backtest(self, as_of: date, question: Question) -> Backtest:
+    def selection_backtest(
+        self, as_of: date, question: Question, known_on: date | None = None
+    ) -> Backtest:
         """Return what this way of choosing would have found in the store's own past."""
-        return self._choice().backtest(question, as_of)
+        return self._choice(known_on).backtest(question, as_of)
 
     @asks(Permission.READ)
     def crime_groups(self, as_of: date) -> CrimeGroups:
@@ -1929,9 +1944,11 @@ class Tracker:
         return self._choice().crime_groups(as_of)
 
     @asks(Permission.READ)
-    def compare_scenarios(self, a: Collection[str], b: Collection[str], as_of: date) -> Scenarios:
-        """Set two lists of wards side by side."""
-        return self._choice().compare(a, b, as_of)
+    def compare_scenarios(
+        self, a: Collection[str], b: Collection[str], as_of: date, kind: int | None = None
+    ) -> Scenarios:
+        """Set two lists of wards side by side, by the index of all categories or of a kind's."""
+        return self._choice().compare(a, b, as_of, kind)
 
     @asks(Permission.READ)
     def equity(self, chosen: Collection[str], as_of: date) -> Equity:
@@ -1939,9 +1956,11 @@ class Tracker:
         return self._choice().equity(chosen, as_of)
 
     @asks(Permission.READ)
-    def not_transformed(self, year: int, as_of: date) -> frozenset[str] | None:
+    def not_transformed(
+        self, year: int, as_of: date, known_on: date | None = None
+    ) -> frozenset[str] | None:
         """Return the wards of the list before a year that were not transformed; None: not known."""
-        return self._choice().not_transformed(year, as_of)
+        return self._choice(known_on).not_transformed(year, as_of)
 
     @asks(Permission.READ)
     def ward_regions(self, as_of: date) -> Mapping[str, str]:
@@ -2019,6 +2038,7 @@ class Tracker:
         chosen: Sequence[str] | None = None,
         now: datetime,
         language: str,
+        known_on: date | None = None,
     ) -> bytes:
         """Return a choice as a workbook, and note in the log who took it.
 
@@ -2027,7 +2047,8 @@ class Tracker:
         chosen : sequence of str, optional
             The wards ticked; the list that keeps to the rules if not given.
         """
-        say, selection = texts(language), self.choose(question, as_of)
+        _refuse_persons_in(question)
+        say, selection = texts(language), self.choose(question, as_of, known_on)
         listed = selection.choice.wards if chosen is None else chosen
         ended = self.log_head()
         notes = [
@@ -2058,28 +2079,20 @@ class Tracker:
         return selection_reasons(table.drop(columns=["name", "kind"]), ward)
 
     @asks(Permission.READ)
-    def compare(self, chosen: Collection[str], year: int, as_of: date) -> Comparison:
+    def compare(
+        self, chosen: Collection[str], year: int, as_of: date, known_on: date | None = None
+    ) -> Comparison:
         """Set a choice of wards against last year's list, ranked or not."""
-        return compare_with_last_year(chosen, sorted(self.list_of(year - 1, as_of)))
+        return compare_with_last_year(chosen, sorted(self.list_of(year - 1, as_of, known_on)))
 
     @asks(Permission.READ)
-    def list_of(self, year: int, as_of: date) -> set[str]:
+    def list_of(self, year: int, as_of: date, known_on: date | None = None) -> set[str]:
         """Return the wards on the list of a plan year, withdrawn ones left out.
 
         An area listed on an earlier edition counts for the ward that got the largest known part
         of it; where no part is known, for none.
         """
-        snapshot = self.snapshot(as_of)
-        if snapshot.view is None:
-            return set()
-        listed = {
-            name
-            for name, state in snapshot.states.items()
-            if any(e.plan_year == year and e.outcome != "withdrawn" for e in state.enrolments)
-        }
-        shown = snapshot.view.shown.dropna(subset=["share"])
-        largest = shown.sort_values("share").drop_duplicates("hotspot", keep="last")
-        return set(largest.loc[largest["hotspot"].isin(listed), "ward"])
+        return set(self._choice(known_on).listed(year, as_of))
 
     @asks(Permission.READ)
     def cannot_be_proposed(self, wards: Sequence[str], on: date) -> list[str]:
@@ -2129,6 +2142,7 @@ class Tracker:
             What was written, and for the other wards why not.
         """
         asked = self.question(year) if question is None else replace(question, year=year)
+        _refuse_persons_in(asked)
         selection = self.choose(asked, on)
         known = self.snapshot(on).states
         taken = self.cannot_be_proposed(wards, on)
@@ -2244,7 +2258,7 @@ class Tracker:
         return render(self._ward_page(snapshot, which, made_on, say))
 
     def _proposals(self, snapshot: Snapshot) -> list[tuple[Event, str]]:
-        """Return the proposals for the latest plan year ahead, and how each stands."""
+        """Return the proposals from the plan year of the day on that are not on a list yet."""
         found = []
         events, _ = read_with_head(self.store.database)
         for stream in by_hotspot(events).values():
@@ -2256,10 +2270,17 @@ class Tracker:
                         found.append((event, "waits"))
                     elif event.event_id in believed:
                         found.append((event, "proposed"))
-        latest = max((event.plan_year or 0 for event, _ in found), default=0)
-        if latest <= snapshot.as_of.year:
-            return []
-        return [each for each in found if each[0].plan_year == latest]
+        listed = {
+            name
+            for name, state in snapshot.states.items()
+            if state.status not in (Status.PROPOSED, Status.APPRAISED)
+        }
+        return [
+            (event, standing)
+            for event, standing in found
+            if (event.plan_year or 0) >= snapshot.as_of.year
+            and (standing == "waits" or event.hotspot not in listed)
+        ]
 
     def _ward_page(self, snapshot: Snapshot, code: str, made_on: date, say: Texts) -> Page:
         edition = self.edition_on(snapshot.as_of)
@@ -2478,6 +2499,12 @@ def _shown_name(name: str) -> str:
     return f"tep{dot}{ending}" if scan_text(words) or scan_text(stem) else name
 
 
+def _refuse_persons_in(question: Question) -> None:
+    for why in question.constraints.excluded.values():
+        _refuse_persons(why.rule)
+        _refuse_persons(why.source)
+
+
 def _refuse_persons(note: str) -> None:
     """Refuse a note that seems to name a person or a number of one; the note is not repeated."""
     kinds = [kind for kind in scan_text(note) if kind != "nine_digits"]
@@ -2680,7 +2707,7 @@ def _is_of_counts(key: object) -> bool:
 
 _OF_COUNTS = frozenset(
     {
-        "panel", "panel without police", "sources", "index", "counted by category", "touching",
+        "panel", "panel without", "sources", "index", "counted by category", "touching",
         "margin", "cases by the rule", "tested by the rule", "kind index", "kind incidents",
         "neighbours of wards", "time patterns", "crime groups",
     }

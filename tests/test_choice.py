@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotspots.access import permission_of
-from hotspots.choice import Question, time_patterns
+from hotspots.choice import Question, WardChoice, time_patterns
 from hotspots.choice_words import (
     choice_reasons,
     question_lines,
@@ -104,7 +104,6 @@ def test_without_other_wishes_the_ranking_is_that_of_the_smoothed_level(
     assert (found.table["level"] == plain["score"]).all()
     assert (found.table["in_last_year"] == plain["in_last_year"]).all()
     assert found.choice.wards == tuple(plain.index[:12])
-    assert demonstration.selection(YEAR, DAY, usual).equals(found.table)
 
 
 def test_a_ranking_by_kind_looks_at_its_categories_only(demonstration: Tracker) -> None:
@@ -259,7 +258,94 @@ def test_residents_neighbours_and_sources_come_from_the_store(
     assert covered.is_warning
     compared = small_city.compare_scenarios(["00001"], ["00001", "00002"], day)
     assert compared.only_b == ("00002",)
-    assert compared.table.loc["b", "population"] == 30_000
+    assert compared.table.loc["b", "index_share"] > compared.table.loc["a", "index_share"]
+
+
+def test_incidents_of_which_nobody_said_who_reported_them_are_not_those_of_citizens(
+    small_city: Tracker, tmp_path: Path
+) -> None:
+    rows = [
+        f"{ward},{month},theft,{count},{source}"
+        for month in MONTHS
+        for ward, count, source in (
+            ("00001", 4, "police"), ("00002", 6, "citizen"), ("00003", 9, ""),
+        )
+    ]  # fmt: skip
+    path = tmp_path / "counts.csv"
+    path.write_text("\n".join(["ward,month,category,count,source", *rows]) + "\n", "utf-8")
+    small_city.import_counts(path, today=DAY, now=NOW)
+    covered = small_city.equity(["00003"], date(2025, 12, 31))
+    assert (covered.citizens_share, covered.police_share) == (0.0, 0.0)
+    assert (covered.reason.code, covered.reason.facts) == ("patrols_unnamed", {"unnamed": 47.4})
+
+
+def test_lists_for_a_kind_are_compared_by_what_counts_for_it(demonstration: Tracker) -> None:
+    a, b = (list(demonstration.choose(replace(ask(), kind=k), DAY).choice.wards) for k in (4, None))
+    of_kind = demonstration.compare_scenarios(a, b, DAY, 4).table["index_share"]
+    of_all = demonstration.compare_scenarios(a, b, DAY).table["index_share"]
+    assert of_kind["a"] > of_kind["b"]
+    assert of_all["b"] > of_all["a"]
+
+
+# -- what was known, and on which day
+
+
+def test_what_was_told_later_does_not_rank_a_day_as_it_was_known(demonstration: Tracker) -> None:
+    """The outcomes of the plan of 2025 were told in December 2025."""
+    day, known = date(2026, 1, 31), date(2025, 11, 30)
+    assert demonstration.not_transformed(2026, day)
+    assert demonstration.not_transformed(2026, day, known) is None
+    question = replace(ask(), year=2026)
+    assert "carried_over" not in demonstration.choose(question, day).components.missing
+    assert "carried_over" in demonstration.choose(question, day, known).components.missing
+    assert demonstration.list_of(2026, DAY, known) == set()
+    assert demonstration.list_of(2026, DAY)
+
+
+def test_in_january_the_past_years_are_tried_with_the_lists_that_january_knew(
+    demonstration: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list for 2026 made in January 2026 knows the counts until December 2025."""
+    asked: list[tuple[date, int]] = []
+    inputs = WardChoice._inputs
+
+    def watched(self: WardChoice, day: date, kind: object, edition: object, year: int) -> object:
+        asked.append((day, year))
+        return inputs(self, day, kind, edition, year)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WardChoice, "_inputs", watched)
+    weights = {"smoothed_level": 1.0, "carried_over": 0.21}
+    demonstration.selection_backtest(date(2026, 1, 15), replace(ask(12, weights), year=2026))
+    tried = {(day.year, day.month): year for day, year in asked}
+    assert tried[2024, 12] == 2025
+    assert tried[2023, 12] == 2024
+
+
+def test_rules_name_the_wards_of_the_day_only(demonstration: Tracker) -> None:
+    """26740 was Bến Nghé before July 2025 and is Sài Gòn since."""
+    with pytest.raises(HotspotsError) as unknown:
+        demonstration.choose(ask(must_include=("99999", "26740")), DAY)
+    assert (unknown.value.reason, unknown.value.facts["given"]) == ("rules_unknown_wards", "99999")
+    rules = {"excluded": {"26740": Exclusion("nông thôn mới", "301/HD")}, "edition": "2025-01-01"}
+    with pytest.raises(HotspotsError) as other:
+        demonstration.choose(ask(**rules), DAY)
+    assert other.value.reason == "rules_of_other_edition"
+    assert demonstration.choose(ask(edition="2025-01-01"), DAY).choice.wards
+
+
+def test_rules_that_name_a_person_are_neither_written_nor_given_out(demonstration: Tracker) -> None:
+    why = Exclusion("ông Nguyễn Văn An, số điện thoại 0912345678", "301/HD")
+    question = ask(excluded={"26740": why})
+    with pytest.raises(IntakeError):
+        demonstration.propose(["26743"], YEAR, DAY, by="an", today=DAY, now=NOW, question=question)
+    with pytest.raises(IntakeError):
+        demonstration.export_selection(question, DAY, now=NOW, language="vi")
+
+
+def test_before_the_first_counts_there_are_no_groups_of_crime(demonstration: Tracker) -> None:
+    with pytest.raises(CannotMeasure) as early:
+        demonstration.crime_groups(date(2015, 1, 31))
+    assert early.value.reason == "no_counts_yet"
 
 
 def test_what_was_not_transformed_last_year_and_what_relapsed_is_marked(

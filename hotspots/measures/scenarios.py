@@ -10,6 +10,7 @@ follows_patrols      police, citizens, times: the list covers far more of what t
                      themselves than of what citizens reported
 not_patrol_led       police, citizens
 patrols_unknown      (no counts of incidents found by the police were given)
+patrols_unnamed      unnamed: of too many incidents nobody said who reported them
 patrols_too_few      counted, needed
 ===================  ============================================================================
 """
@@ -29,6 +30,12 @@ from hotspots.measures.selection import compare_with_last_year
 TARGET: Final = 0.60
 """Share of a list that must be transformed, if the programme does not say otherwise."""
 
+KEPT: Final = 0.85
+"""Share of the transformed that must not relapse, if the programme does not say otherwise."""
+
+MOST_UNNAMED: Final = 0.2
+"""Share of the incidents of which nobody said who reported them, above which nothing is told."""
+
 FAR_MORE_TIMES: Final = 1.5
 FAR_MORE_SHARE: Final = 0.10
 LEAST_PATROL_COUNTS: Final = 20
@@ -44,8 +51,8 @@ class Scenarios:
         Wards, in the order given.
     table : pd.DataFrame
         Rows `a` and `b`: `wards`, `must_succeed` (the target's share of them, rounded up),
-        `may_fail`, `index` and `index_share` (of the index a year, and of the city's),
-        `population` and `population_share` (NaN where a ward's population is not known).
+        `may_fail`, `may_relapse` (of those that must succeed, the most that the second target
+        lets relapse), `index_share` (of the city's index a year).
     """
 
     both: tuple[str, ...]
@@ -85,8 +92,8 @@ def compare_choices(
     b: Collection[str],
     index: pd.Series[float],
     *,
-    population: Mapping[str, float] | None = None,
     target: float = TARGET,
+    kept: float = KEPT,
 ) -> Scenarios:
     """Set two lists of wards side by side.
 
@@ -96,10 +103,8 @@ def compare_choices(
         Ward codes.
     index : pd.Series
         Index a year by ward of the whole city (`last12` of `selection.rank_wards`).
-    population : mapping of str to float, optional
-        Residents by ward, of the whole city.
-    target : float
-        Share that must be transformed.
+    target, kept : float
+        Share of the list that must be transformed, and share of these that must not relapse.
 
     Examples
     --------
@@ -109,7 +114,7 @@ def compare_choices(
     (('26740',), 2)
     """
     parted = compare_with_last_year(a, b)
-    rows = {name: _covered(wards, index, population, target) for name, wards in _named(a, b)}
+    rows = {name: _covered(wards, index, target, kept) for name, wards in _named(a, b)}
     return Scenarios(
         both=parted.kept,
         only_a=parted.new,
@@ -125,6 +130,7 @@ def equity(
     citizens: pd.Series[float],
     police: pd.Series[float] | None = None,
     population: Mapping[str, float] | None = None,
+    unnamed: float = 0.0,
 ) -> Equity:
     """Return whom a list covers, and whether it only follows the patrols.
 
@@ -139,6 +145,8 @@ def equity(
         A ward that is not in it had none.
     population : mapping of str to float, optional
         Residents by ward.
+    unnamed : float
+        Share of all incidents of which nobody said who reported them.
 
     Examples
     --------
@@ -158,7 +166,7 @@ def equity(
         else _share(residents, listed, wards),
         citizens_share=reported,
         police_share=found,
-        reason=_follows(reported, found, police),
+        reason=_follows(reported, found, police, unnamed),
     )
 
 
@@ -169,20 +177,16 @@ def _named(a: Collection[str], b: Collection[str]) -> tuple[tuple[str, list[str]
 def _covered(
     wards: list[str],
     index: pd.Series[float],
-    population: Mapping[str, float] | None,
     target: float,
+    kept: float,
 ) -> dict[str, float]:
     must = ceil(len(wards) * target - 1e-9)  # 0.6 of 5 is 3, not 3.0000000000000004
-    residents = pd.Series(population or {}, dtype=float)
-    people = float(residents.reindex(wards).sum(skipna=False))
     return {
         "wards": len(wards),
         "must_succeed": must,
         "may_fail": len(wards) - must,
-        "index": float(index.reindex(wards).sum()),
+        "may_relapse": must - ceil(must * kept - 1e-9),
         "index_share": _share(index, set(wards), list(index.index)),
-        "population": people if population else float("nan"),
-        "population_share": people / residents.sum() if population else float("nan"),
     }
 
 
@@ -192,9 +196,13 @@ def _share(counted: pd.Series[float], listed: set[str], wards: Collection[str]) 
     return float(of_city[of_city.index.isin(list(listed))].sum()) / total if total else float("nan")
 
 
-def _follows(citizens: float, found: float, police: pd.Series[float] | None) -> Reason:
+def _follows(
+    citizens: float, found: float, police: pd.Series[float] | None, unnamed: float
+) -> Reason:
     if police is None:
         return Reason("patrols_unknown", {})
+    if unnamed > MOST_UNNAMED:
+        return Reason("patrols_unnamed", {"unnamed": round(unnamed * 100, 1)})
     if police.sum() < LEAST_PATROL_COUNTS or not citizens >= 0:
         facts = {"counted": float(police.sum()), "needed": LEAST_PATROL_COUNTS}
         return Reason("patrols_too_few", facts)

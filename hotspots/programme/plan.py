@@ -7,7 +7,7 @@ A programme is a TOML file that the customer can read and change; nothing of it 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from math import isfinite
@@ -464,6 +464,16 @@ def _is_day(text: str) -> bool:
         return False
 
 
+def unknown_names(rules: Constraints, kinds: Collection[int], units: Collection[str]) -> list[str]:
+    """Return what rules say of kinds and units that a programme does not know."""
+    return [
+        *(f"kinds.{kind}: not among the programme's kinds" for kind in sorted(rules.kinds)
+          if kind not in kinds),
+        *(f"capacity.{unit}: not among the programme's units" for unit in sorted(rules.capacity)
+          if unit not in units),
+    ]  # fmt: skip
+
+
 def _selection(
     given: object, kinds: Mapping[int, Label], units: Mapping[str, Unit], problems: _Problems
 ) -> SelectionDefaults:
@@ -477,10 +487,7 @@ def _selection(
     except ProgrammeError as error:
         problems.found.append(f"selection: {error.facts['problem']}")
         constraints = Constraints(USUAL_COUNT)
-    for kind in sorted(set(constraints.kinds) - set(kinds)):
-        problems.found.append(f"selection.kinds.{kind}: not among the kinds of the file")
-    for unit in sorted(set(constraints.capacity) - set(units)):
-        problems.found.append(f"selection.capacity.{unit}: not among the units of the file")
+    problems.found += [f"selection.{each}" for each in unknown_names(constraints, kinds, units)]
     of_units = {code: unit.capacity for code, unit in units.items() if unit.capacity is not None}
     return SelectionDefaults(
         replace(constraints, capacity=of_units | dict(constraints.capacity)),

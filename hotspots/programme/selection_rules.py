@@ -4,6 +4,7 @@ The rules of a plan are a table of a TOML file that the customer can read and ch
 
     [selection]
     count = 12
+    edition = "2025-07-01"              # the boundaries that the codes below are of
     must_include = ["26734"]            # carried over from last year
     at_least_one_per_region = true
     no_two_neighbours = false
@@ -22,8 +23,9 @@ The rules of a plan are a table of a TOML file that the customer can read and ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from hotspots.errors import ProgrammeError
@@ -43,8 +45,11 @@ COMPONENTS: Final = (
 
 MOST_WARDS = 10_000
 
+_LONGEST_TEXT = 200
+
 _KEYS = {
     "count",
+    "edition",
     "must_include",
     "excluded",
     "at_least_one_per_region",
@@ -88,6 +93,9 @@ class Constraints:
         By kind of hotspot.
     capacity : mapping of str to int
         The most that a responsible unit can take on; a unit not named has no limit.
+    edition : str or None
+        Day of the boundaries whose codes `must_include` and `excluded` name; None: of the day that
+        the choice is made on.
     """
 
     count: int
@@ -97,6 +105,12 @@ class Constraints:
     no_two_neighbours: bool = False
     kinds: Mapping[int, Quota] = field(default_factory=dict)
     capacity: Mapping[str, int] = field(default_factory=dict)
+    edition: str | None = None
+
+    @property
+    def wards(self) -> tuple[str, ...]:
+        """The codes of wards that the rules name."""
+        return (*self.must_include, *self.excluded)
 
 
 def read_constraints(data: Mapping[str, object]) -> Constraints:
@@ -130,15 +144,21 @@ def read_constraints(data: Mapping[str, object]) -> Constraints:
             unit: _whole(most, f"capacity.{unit}", 0, problems)
             for unit, most in _table(data.get("capacity", {}), "capacity", problems).items()
         },
+        edition=_edition(data.get("edition"), problems),
     )
     if problems:
-        listed = "; ".join(problems)
-        raise ProgrammeError(
-            "selection_rules_invalid",
-            f"The rules of the choice cannot be used: {listed}. Correct the file.",
-            problem=listed,
-        )
+        raise invalid_rules(problems)
     return constraints
+
+
+def invalid_rules(problems: Sequence[str]) -> ProgrammeError:
+    """Return the error that says everything that is wrong with rules."""
+    listed = "; ".join(problems)
+    return ProgrammeError(
+        "selection_rules_invalid",
+        f"The rules of the choice cannot be used: {listed}. Correct the file.",
+        problem=listed,
+    )
 
 
 def as_table(constraints: Constraints) -> dict[str, object]:
@@ -158,7 +178,7 @@ def as_table(constraints: Constraints) -> dict[str, object]:
         "no_two_neighbours": constraints.no_two_neighbours,
         "kinds": {str(kind): _quota_table(quota) for kind, quota in constraints.kinds.items()},
         "capacity": dict(constraints.capacity),
-    }
+    } | ({} if constraints.edition is None else {"edition": constraints.edition})
 
 
 def _quota_table(quota: Quota) -> dict[str, int]:
@@ -171,6 +191,16 @@ def _table(value: object, name: str, problems: list[str]) -> dict[str, object]:
         return {str(key): item for key, item in value.items()}
     problems.append(f"{name}: a table [{name}] is needed, not {value!r}")
     return {}
+
+
+def _edition(value: object, problems: list[str]) -> str | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        problems.append(f"edition: a day such as 2025-07-01 is needed, not {value!r}")
+        return None
 
 
 def _whole(value: object, name: str, low: int, problems: list[str]) -> int:
@@ -208,9 +238,9 @@ _WHY = ("rule", "source")
 
 
 def _text(value: object, name: str, problems: list[str]) -> str:
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and 0 < len(value.strip()) <= _LONGEST_TEXT:
         return value.strip()
-    problems.append(f"{name}: a text is needed, not {value!r}")
+    problems.append(f"{name}: a text of 1 to {_LONGEST_TEXT} signs is needed, not {value!r:.60}")
     return ""
 
 

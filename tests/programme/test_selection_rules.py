@@ -32,6 +32,7 @@ def test_the_example_of_the_module_is_read() -> None:
         no_two_neighbours=False,
         kinds={4: Quota(2, 6)},
         capacity={"PC04": 3},
+        edition="2025-07-01",
     )
 
 

@@ -14,7 +14,6 @@ import streamlit as st
 from hotspots.choice import Question, Selection
 from hotspots.errors import HotspotsError
 from hotspots.measures.components import COMPONENTS, DEFAULT_WEIGHTS
-from hotspots.programme.plan import Programme
 from hotspots.programme.selection_rules import Constraints, Exclusion, Quota
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
@@ -69,12 +68,18 @@ def pick(
     return widgets.choose(name, label, options, shown, **more)
 
 
-def question(programme: Programme) -> Question:
+def edition(snapshot: Snapshot) -> str:
+    """Return the boundaries of the day: rules and lists are kept by them, for codes come again."""
+    return session.tracker().edition_on(snapshot.as_of).edition
+
+
+def question(snapshot: Snapshot) -> Question:
     """Return what is asked now."""
+    programme = snapshot.programme
     kind = str(session.answer("selection.kind", ALL_KINDS))
     return Question(
         year=int(str(session.answer("selection.year", programme.years[-1]))),
-        constraints=rules(programme),
+        constraints=rules(snapshot),
         weights=weights(),
         kind=None if kind == ALL_KINDS else int(kind),
     )
@@ -83,7 +88,7 @@ def question(programme: Programme) -> Question:
 def answer(snapshot: Snapshot, say: Texts) -> Selection | None:
     """Return the answer; where there is none, say why and return None."""
     try:
-        return session.tracker().choose(question(snapshot.programme), snapshot.as_of)
+        return session.tracker().choose(question(snapshot), snapshot.as_of, session.known_on())
     except HotspotsError as error:
         st.info(widgets.plain(say.error(error)))
         return None
@@ -124,8 +129,9 @@ def same_weights(given: Mapping[str, float]) -> bool:
 # -- rules
 
 
-def rules(programme: Programme) -> Constraints:
+def rules(snapshot: Snapshot) -> Constraints:
     """Return the rules as they stand on the tab of the rules."""
+    programme = snapshot.programme
     usual = programme.selection.constraints
     kinds = {kind: _quota(kind, usual.kinds.get(kind)) for kind in programme.kinds}
     capacity = {
@@ -134,14 +140,15 @@ def rules(programme: Programme) -> Constraints:
     }
     return Constraints(
         count=int(str(session.answer("selection.count", usual.count))),
-        must_include=tuple(session.answer("selection.must", list(usual.must_include))),
-        excluded=excluded(programme),
+        must_include=must_include(snapshot),
+        excluded=excluded(snapshot),
         at_least_one_per_region=bool(
             session.answer("selection.regions", usual.at_least_one_per_region)
         ),
         no_two_neighbours=bool(session.answer("selection.neighbours", usual.no_two_neighbours)),
         kinds={kind: quota for kind, quota in kinds.items() if quota != Quota()},
         capacity={code: int(most) for code, most in capacity.items() if most is not None},
+        edition=edition(snapshot),
     )
 
 
@@ -152,11 +159,37 @@ def _quota(kind: int, usual: Quota | None) -> Quota:
     return Quota(int(least or 0), None if most is None else int(most))
 
 
-def excluded(programme: Programme) -> dict[str, Exclusion]:
+def must_name(snapshot: Snapshot) -> str:
+    """Return the name under which the wards to choose in any case are remembered."""
+    return f"selection.must:{edition(snapshot)}"
+
+
+def must_include(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the wards to choose in any case."""
+    return tuple(session.answer(must_name(snapshot), usual_must(snapshot)))
+
+
+def usual_must(snapshot: Snapshot) -> list[str]:
+    """Return those that the programme names, if they are of the boundaries of the day."""
+    usual = snapshot.programme.selection.constraints
+    return list(usual.must_include) if _is_of_day(snapshot) else []
+
+
+def excluded(snapshot: Snapshot) -> dict[str, Exclusion]:
     """Return the wards left out, each with its rule and where that is written."""
-    usual = dict(programme.selection.constraints.excluded)
-    kept: dict[str, Exclusion] = st.session_state.get("selection.excluded", usual)
+    usual = dict(snapshot.programme.selection.constraints.excluded) if _is_of_day(snapshot) else {}
+    kept: dict[str, Exclusion] = st.session_state.get(excluded_name(snapshot), usual)
     return dict(kept)
+
+
+def excluded_name(snapshot: Snapshot) -> str:
+    """Return the name under which the wards left out are remembered."""
+    return f"selection.excluded:{edition(snapshot)}"
+
+
+def _is_of_day(snapshot: Snapshot) -> bool:
+    named = snapshot.programme.selection.constraints.edition
+    return named in (None, edition(snapshot))
 
 
 # -- ticks

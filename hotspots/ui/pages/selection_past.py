@@ -15,9 +15,9 @@ from hotspots.ui.pages import selection_asked
 def show(snapshot: Snapshot, say: Texts) -> None:
     """Draw the tab."""
     st.caption(say("selection.past_note"))
-    question = selection_asked.question(snapshot.programme)
+    question = selection_asked.question(snapshot)
     try:
-        found = session.tracker().selection_backtest(snapshot.as_of, question)
+        found = session.tracker().selection_backtest(snapshot.as_of, question, session.known_on())
     except HotspotsError as error:
         st.info(widgets.plain(say.error(error)))
         return

@@ -51,7 +51,9 @@ def show(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: T
         named = ", ".join(selection.names.get(ward, ward) for ward in taken)
         st.info(widgets.plain(say("selection.cannot", count=str(len(taken)), names=named)))
     free = [ward for ward in chosen if ward not in taken]
-    if tracker.may(Permission.PROPOSE):
+    if session.known_on() is not None:
+        st.info(say("selection.propose_known_on"))
+    elif tracker.may(Permission.PROPOSE):
         _form(selection, free, snapshot, say)
     else:
         st.info(say("selection.not_allowed"))
@@ -148,8 +150,9 @@ def _make(
 ) -> None:
     try:
         content = session.tracker().export_selection(
-            question, as_of, chosen=chosen, now=session.now(), language=say.language
-        )
+            question, as_of, chosen=chosen, now=session.now(), language=say.language,
+            known_on=session.known_on(),
+        )  # fmt: skip
     except HotspotsError as error:
         say_problem(say.error(error))
         return

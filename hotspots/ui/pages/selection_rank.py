@@ -26,7 +26,7 @@ from hotspots.ui import session, widgets
 from hotspots.ui.live_map import MapClass, live_map
 from hotspots.ui.pages import selection_asked, selection_propose
 
-_OWN = "own"
+_OWN = "\0own"  # no name that a person can type
 _PRESET = "selection.preset"
 _HEIGHT = 500
 _MOST_SHOWN = 25
@@ -147,7 +147,9 @@ def _keep_preset() -> None:
 def _past_warning(selection: Selection, snapshot: Snapshot, say: Texts) -> None:
     """Warn where the weights in use lose to the smoothed level in the store's own past."""
     try:
-        found = session.tracker().selection_backtest(snapshot.as_of, selection.question)
+        found = session.tracker().selection_backtest(
+            snapshot.as_of, selection.question, session.known_on()
+        )
     except HotspotsError:
         return  # the tab of the past says why
     if found.is_warning:
@@ -268,7 +270,8 @@ def draw_map(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, sa
         MapClass("not", say("selection.not_chosen"), STAGE_STYLE["not_listed"].colour, ""),
     )
     year, table = selection.question.year, selection.table
-    dropped = session.tracker().list_of(year - 1, snapshot.as_of) - set(chosen)
+    known = session.known_on()
+    dropped = session.tracker().list_of(year - 1, snapshot.as_of, known) - set(chosen)
     unsure = set(table.index[table["cannot_tell"]])
     values = dict.fromkeys(dropped, "dropped")
     values |= {ward: "unsure" if ward in unsure else "chosen" for ward in chosen}
@@ -298,7 +301,8 @@ def map_details(selection: Selection, say: Texts) -> dict[str, str]:
 
 def _compare(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: Texts) -> None:
     st.markdown(f"**{say('selection.compare')}**")
-    compared = session.tracker().compare(chosen, selection.question.year, snapshot.as_of)
+    year = selection.question.year
+    compared = session.tracker().compare(chosen, year, snapshot.as_of, session.known_on())
     for column, part in zip(st.columns(3, gap="medium"), ("kept", "new", "dropped"), strict=True):
         wards = getattr(compared, part)
         named = ", ".join(selection.names.get(code, code) for code in wards)

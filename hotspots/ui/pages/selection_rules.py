@@ -8,14 +8,14 @@ import streamlit as st
 
 from hotspots.choice import Selection
 from hotspots.choice_words import kind_name, reason_line, rule_lines
+from hotspots.errors import HotspotsError
 from hotspots.programme.plan import Programme
 from hotspots.programme.selection_rules import Exclusion
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
-from hotspots.ui.pages import selection_asked, selection_rank
+from hotspots.ui.pages import selection_asked, selection_propose, selection_rank
 
-_EXCLUDED = "selection.excluded"
 _LONGEST = 160
 
 
@@ -27,7 +27,7 @@ def show(snapshot: Snapshot, say: Texts) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         _must(names, snapshot, say)
-        _excluded(names, snapshot.programme, say)
+        _excluded(names, snapshot, say)
         _spread(snapshot.programme, say)
         _kinds(snapshot.programme, say)
         _units(snapshot.programme, say)
@@ -43,11 +43,11 @@ def _by_name(names: Mapping[str, str]) -> list[str]:
 
 def _must(names: Mapping[str, str], snapshot: Snapshot, say: Texts) -> None:
     st.markdown(f"**{say('selection.must')}**")
-    year = selection_asked.question(snapshot.programme).year
-    unfinished = session.tracker().not_transformed(year, snapshot.as_of)
-    start = [w for w in snapshot.programme.selection.constraints.must_include if w in names]
+    year = selection_asked.question(snapshot).year
+    unfinished = session.tracker().not_transformed(year, snapshot.as_of, session.known_on())
+    start = [ward for ward in selection_asked.usual_must(snapshot) if ward in names]
     widgets.remembered(
-        "selection.must",
+        selection_asked.must_name(snapshot),
         lambda key: st.multiselect(
             say("selection.must"),
             _by_name(names),
@@ -67,20 +67,20 @@ def _must(names: Mapping[str, str], snapshot: Snapshot, say: Texts) -> None:
             say("selection.take_unfinished", count=len(unfinished), year=year - 1),
             icon=":material/playlist_add:",
             on_click=_add_to_must,
-            args=(sorted(unfinished & set(names)),),
+            args=(selection_asked.must_name(snapshot), sorted(unfinished & set(names))),
             key="selection.take_unfinished",
         )
 
 
-def _add_to_must(wards: list[str]) -> None:
-    key = session.widget_key("selection.must")
+def _add_to_must(name: str, wards: list[str]) -> None:
+    key = session.widget_key(name)
     kept = list(dict.fromkeys([*st.session_state.get(key, []), *wards]))
-    st.session_state[key] = st.session_state["selection.must"] = kept
+    st.session_state[key] = st.session_state[name] = kept
 
 
-def _excluded(names: Mapping[str, str], programme: Programme, say: Texts) -> None:
+def _excluded(names: Mapping[str, str], snapshot: Snapshot, say: Texts) -> None:
     st.markdown(f"**{say('selection.excluded')}**")
-    kept = selection_asked.excluded(programme)
+    kept, where = selection_asked.excluded(snapshot), selection_asked.excluded_name(snapshot)
     for ward, why in kept.items():
         line, button = st.columns([6, 1], vertical_alignment="center")
         line.markdown(widgets.plain(f"{names.get(ward, ward)}: {why.rule} ({why.source})"))
@@ -89,13 +89,15 @@ def _excluded(names: Mapping[str, str], programme: Programme, say: Texts) -> Non
             icon=":material/close:",
             key=f"selection.excluded_remove:{ward}",
             on_click=_allow_again,
-            args=(ward, kept),
+            args=(where, ward, kept),
         )
     with st.popover(say("selection.excluded_add"), icon=":material/block:"):
-        _exclusion_form(names, kept, say)
+        _exclusion_form(names, where, kept, say)
 
 
-def _exclusion_form(names: Mapping[str, str], kept: dict[str, Exclusion], say: Texts) -> None:
+def _exclusion_form(
+    names: Mapping[str, str], where: str, kept: dict[str, Exclusion], say: Texts
+) -> None:
     with st.form(
         "selection.excluded_form", clear_on_submit=True, border=False, enter_to_submit=False
     ):
@@ -117,22 +119,29 @@ def _exclusion_form(names: Mapping[str, str], kept: dict[str, Exclusion], say: T
             placeholder=say("selection.excluded_source_example"),
             key="selection.excluded_source",
         )
-        st.form_submit_button(say("selection.excluded_save"), on_click=_leave_out, args=(kept, say))
+        st.form_submit_button(
+            say("selection.excluded_save"), on_click=_leave_out, args=(where, kept, say)
+        )
 
 
-def _leave_out(kept: dict[str, Exclusion], say: Texts) -> None:
+def _leave_out(where: str, kept: dict[str, Exclusion], say: Texts) -> None:
     ward, rule, source = (
         str(st.session_state.get(f"selection.excluded_{part}") or "").strip()
         for part in ("ward", "rule", "source")
     )
     if not (ward and rule and source):
-        st.session_state["selection.message"] = (None, [say("selection.excluded_incomplete")])
+        selection_propose.say_problem(say("selection.excluded_incomplete"))
         return
-    st.session_state[_EXCLUDED] = kept | {ward: Exclusion(rule, source)}
+    try:
+        session.tracker().check_text(f"{rule} {source}")
+    except HotspotsError as error:
+        selection_propose.say_problem(say.error(error))
+        return
+    st.session_state[where] = kept | {ward: Exclusion(rule, source)}
 
 
-def _allow_again(ward: str, kept: dict[str, Exclusion]) -> None:
-    st.session_state[_EXCLUDED] = {code: why for code, why in kept.items() if code != ward}
+def _allow_again(where: str, ward: str, kept: dict[str, Exclusion]) -> None:
+    st.session_state[where] = {code: why for code, why in kept.items() if code != ward}
 
 
 def _spread(programme: Programme, say: Texts) -> None:

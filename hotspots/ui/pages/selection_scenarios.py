@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -30,15 +30,16 @@ def show(snapshot: Snapshot, say: Texts) -> None:
     selection = selection_asked.answer(snapshot, say)
     if selection is None:
         return
-    lists = _lists(selection, snapshot)
+    lists, clashing = _lists(selection, snapshot)
     left, right, keep = st.columns([3, 3, 2], vertical_alignment="bottom")
     with left:
-        a = _which("a", lists, "ticked", say)
+        a = _which("a", lists, clashing, "ticked", say)
     with right:
-        b = _which("b", lists, "last_year", say)
+        b = _which("b", lists, clashing, "last_year", say)
     with keep:
         _keep(selection, say)
-    compared = session.tracker().compare_scenarios(lists[a], lists[b], snapshot.as_of)
+    kind = selection.question.kind
+    compared = session.tracker().compare_scenarios(lists[a], lists[b], snapshot.as_of, kind)
     covers = {
         name: session.tracker().equity(lists[which], snapshot.as_of)
         for name, which in (("a", a), ("b", b))
@@ -50,8 +51,12 @@ def show(snapshot: Snapshot, say: Texts) -> None:
             say(
                 "selection.stake_note",
                 target=say.percent(snapshot.programme.targets.transformed, 0),
+                kept=say.percent(snapshot.programme.targets.not_relapsed, 0),
             )
         )
+        if kind is not None:
+            label = snapshot.programme.kinds[kind].of(say.language)
+            st.caption(widgets.plain(say("selection.index_of_kind", kind=label)))
         for name, equity in covers.items():
             _patrols(name, equity, say)
     with right:
@@ -59,11 +64,17 @@ def show(snapshot: Snapshot, say: Texts) -> None:
     _parts(compared, selection.names, say)
 
 
-def _lists(selection: Selection, snapshot: Snapshot) -> dict[str, Sequence[str]]:
-    """Return the lists to choose from: ticked, by the level, last year's, by presets, kept."""
-    tracker, asked = session.tracker(), selection.question
-    level = tracker.choose(replace(asked, weights=dict(DEFAULT_WEIGHTS)), snapshot.as_of)
-    last = tracker.list_of(asked.year - 1, snapshot.as_of)
+def _lists(
+    selection: Selection, snapshot: Snapshot
+) -> tuple[dict[str, Sequence[str]], frozenset[str]]:
+    """Return the lists to choose from: ticked, by the level, last year's, by presets, kept.
+
+    And the names of those that no list fits, because their rules clash.
+    """
+    tracker, asked, known = session.tracker(), selection.question, session.known_on()
+    level = tracker.choose(replace(asked, weights=dict(DEFAULT_WEIGHTS)), snapshot.as_of, known)
+    last = tracker.list_of(asked.year - 1, snapshot.as_of, known)
+    clashing = set()
     found: dict[str, Sequence[str]] = {
         "ticked": selection_asked.chosen(selection),
         "last_year": sorted(last),
@@ -71,23 +82,38 @@ def _lists(selection: Selection, snapshot: Snapshot) -> dict[str, Sequence[str]]
     }
     for preset in tracker.selection_presets()[1:]:
         try:
-            other = tracker.choose(replace(asked, weights=preset.weights), snapshot.as_of)
+            other = tracker.choose(replace(asked, weights=preset.weights), snapshot.as_of, known)
         except HotspotsError:
             continue
         found[f"preset:{preset.name}"] = other.choice.wards
-    kept: Mapping[str, Sequence[str]] = st.session_state.get(_KEPT, {})
-    return found | {f"kept:{name}": wards for name, wards in kept.items()}
+        if not other.choice.feasible:
+            clashing.add(f"preset:{preset.name}")
+    kept: Mapping[str, Sequence[str]] = st.session_state.get(_kept_name(selection), {})
+    lists = found | {f"kept:{name}": wards for name, wards in kept.items()}
+    return lists, frozenset(clashing)
 
 
-def _which(side: str, lists: Mapping[str, Sequence[str]], first: str, say: Texts) -> str:
+def _kept_name(selection: Selection) -> str:
+    """Return the name of the lists kept: those of other boundaries have codes of other wards."""
+    return f"{_KEPT}:{selection.edition}"
+
+
+def _which(
+    side: str,
+    lists: Mapping[str, Sequence[str]],
+    clashing: Collection[str],
+    first: str,
+    say: Texts,
+) -> str:
     name = f"selection.scenario_{side}"
-    if name not in st.session_state:
+    if st.session_state.get(name) not in lists:
         st.session_state[name] = first
     presets = {f"preset:{p.name}": p for p in session.tracker().selection_presets()}
 
     def label(which: str) -> str:
         if which in presets:
-            return say("selection.list_preset", name=presets[which].label.of(say.language))
+            named = say("selection.list_preset", name=presets[which].label.of(say.language))
+            return say("selection.list_clash", list=named) if which in clashing else named
         kind, _, own = which.partition(":")
         return say("selection.list_kept", name=own) if own else say(f"selection.list_{kind}")
 
@@ -101,19 +127,19 @@ def _keep(selection: Selection, say: Texts) -> None:
         st.button(
             say("selection.keep_save"),
             on_click=_kept,
-            args=(selection_asked.chosen(selection), say),
+            args=(_kept_name(selection), selection_asked.chosen(selection), say),
             key="selection.keep_save",
         )
 
 
-def _kept(wards: list[str], say: Texts) -> None:
+def _kept(where: str, wards: list[str], say: Texts) -> None:
     name = str(st.session_state.get("selection.keep_name") or "").strip()
     if not name:
         selection_propose.say_problem(say("selection.keep_without_name"))
         return
-    kept: dict[str, list[str]] = dict(st.session_state.get(_KEPT, {}))
+    kept: dict[str, list[str]] = dict(st.session_state.get(where, {}))
     kept[name] = wards
-    st.session_state[_KEPT] = dict(list(kept.items())[-_MOST:])
+    st.session_state[where] = dict(list(kept.items())[-_MOST:])
     st.session_state["selection.keep_name"] = ""
 
 
@@ -131,6 +157,7 @@ def _side_by_side(compared: Scenarios, covers: Mapping[str, Equity], say: Texts)
         (say("selection.row_wards"), *numbers("wards")),
         (say("selection.row_must"), *numbers("must_succeed")),
         (say("selection.row_may"), *numbers("may_fail")),
+        (say("selection.row_may_relapse"), *numbers("may_relapse")),
         (say("selection.row_index"), *index),
         (say("selection.row_wards_share"), *shares("wards_share")),
         (say("selection.row_population"), *shares("population_share")),
