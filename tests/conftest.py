@@ -284,22 +284,31 @@ def small_city(small_city_folder: Path, tmp_path: Path) -> Iterator[Tracker]:
     tracker.store.close()
 
 
-class SharedCache(tracker_module._Cache):
-    """What is worked out about a demonstration city serves every tracker over a copy of it.
+class CopiedCache(tracker_module._Cache):
+    """What is worked out about a demonstration city serves trackers over copies of it too.
 
-    The copies are told by their version, in which the hash of their last event stands; a copy that
-    is written to has another.
+    Copies are told by their version, in which the hash of their last event stands; one that is
+    written to has another.
     """
 
-    cities: ClassVar[dict[object, dict[object, object]]] = {}
+    of_folder: ClassVar[dict[Path, tracker_module._Cache]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "version" and value in self.cities:
-            super().__setattr__("answers", self.cities[value])
+        if name == "version":
+            for city in self.of_folder.values():
+                if city.version == value:
+                    super().__setattr__("answers", dict(city.answers))
 
 
-tracker_module._Cache = SharedCache  # type: ignore[misc]
+def _share_answers(tracker: Tracker, store: Store) -> None:
+    """Begin a tracker with what is known already of the city that it is opened on."""
+    _begin(tracker, store)
+    tracker._cache = CopiedCache.of_folder.get(Path(store.location)) or CopiedCache()
+
+
+_begin = Tracker.__init__
+Tracker.__init__ = _share_answers  # type: ignore[method-assign]
 
 
 def _city(factory: pytest.TempPathFactory, name: str, *, accounts: bool) -> Path:
@@ -315,9 +324,7 @@ def _city(factory: pytest.TempPathFactory, name: str, *, accounts: bool) -> Path
             demonstration_city.build(tracker, as_of=DEMONSTRATION_DAY, seed=7, accounts=accounts)
             tracker.store.close()
             making.rename(folder)
-    tracker = Tracker.open(folder)
-    SharedCache.cities.setdefault(tracker.data_version(), {})
-    tracker.store.close()
+    CopiedCache.of_folder.setdefault(folder, tracker_module._Cache())
     return folder
 
 

@@ -92,7 +92,7 @@ def test_a_planner_goes_from_the_question_to_the_proposal(
         open_tab(page, "scenarios", say)
         expect(page.get_by_text(say("selection.only_a")).first).to_be_visible()
         open_tab(page, "past", say)
-        expect(page.get_by_text("Qua 3 năm đã kiểm nghiệm").first).to_be_visible()
+        expect(page.get_by_text("Qua 3 năm đã kiểm chứng").first).to_be_visible()
         open_tab(page, "groups", say)
         expect(page.get_by_text(say("selection.matrix"))).to_be_visible()
 
