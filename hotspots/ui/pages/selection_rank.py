@@ -30,6 +30,7 @@ _OWN = "\0own"  # no name that a person can type
 _PRESET = "selection.preset"
 _HEIGHT = 500
 _MOST_SHOWN = 25
+_NARROW, _WIDE = 76, 92
 
 
 def show(snapshot: Snapshot, say: Texts) -> None:
@@ -234,14 +235,14 @@ def _list(
     )
     column = st.column_config
     config = {
-        say("column.choose"): column.CheckboxColumn(width=64),
-        say("column.rank"): column.TextColumn(width=104, help=say("selection.interval_help")),
-        say("column.ward"): column.TextColumn(width=128),
+        say("column.choose"): column.CheckboxColumn(width=56),
+        say("column.rank"): column.TextColumn(width=96, help=say("selection.interval_help")),
+        say("column.ward"): column.TextColumn(width=120),
         top: column.ProgressColumn(
-            width=104, min_value=0, max_value=100, format="%d %%", help=say("selection.p_top_help")
+            width=116, min_value=0, max_value=100, format="%d %%", help=say("selection.p_top_help")
         ),
         say("column.certainty"): column.TextColumn(
-            width=116, help=say("selection.cannot_tell_help")
+            width=120, help=say("selection.cannot_tell_help")
         ),
         say("column.score"): column.NumberColumn(
             width=60, format="%d", help=say("selection.score_help")
@@ -342,7 +343,9 @@ def _components(selection: Selection, chosen: Sequence[str], say: Texts) -> None
     for name in COMPONENTS:
         long = f"{say(f'component.{name}')}. {say(f'component_help.{name}')}"
         config[say(f"component_short.{name}")] = column.Column(
-            width=78, help=long, alignment="right"
+            width=_WIDE if name in ("severity", "relapse") else _NARROW,
+            help=long,
+            alignment="right",
         )
     st.dataframe(
         shown,
