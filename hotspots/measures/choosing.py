@@ -10,7 +10,8 @@ QuickXplain: Junker 2004, AAAI-04, 167-172). There may be other conflicts beside
 neighbours are chosen is one rule, whatever the number of pairs; a pair is named by itself only
 where both its wards must be included, since giving up one of the two would do.
 
-A question is given a few seconds; what is not told by then is an error, never a guess.
+A question is given a few seconds; what is not told by then is an error, never a guess. Only of a
+clash that is known the rules of one kind (all wards excluded, say) may then stand undivided.
 
 Reason codes and their facts:
 
@@ -46,7 +47,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -60,7 +62,9 @@ from hotspots.programme.selection_rules import Constraints
 SECONDS: Final = 4.0
 """What a question may take, by the clock on the wall; a city of 168 wards mostly needs a tenth."""
 
+_Part = TypeVar("_Part")
 _NEIGHBOURS: Final = "clash_neighbours_all"
+_TO_COUNT: Final = 0.2  # share of the time kept for telling how many wards a clash allows
 _STEPS: Final = 1_000_000  # of the highest score: what two scores must differ by to differ
 _TIE_SEED: Final = 20251020
 _OPTIMAL: Final = 0
@@ -103,7 +107,8 @@ class Choice:
     reasons : mapping of str to tuple of Reason
         Of every chosen ward, and of every ward of the first K that was left out.
     clash : tuple of Reason
-        Empty when there is a list; otherwise rules that cannot hold together, none too many.
+        Empty when there is a list; otherwise rules that cannot hold together, none too many (or,
+        where there was no time to tell, no kind of rule too many).
     """
 
     wards: tuple[str, ...]
@@ -169,7 +174,7 @@ def _answer(
     problem = _Problem(candidates, rules, seconds)
     taken = problem.best()
     if taken is None:
-        conflict = smallest_conflict(rules, problem.can_hold)
+        conflict = _conflict(rules, problem)
         most = _most(conflict, problem)
         return Choice((), 0.0, {}, _clash(conflict, candidates, most))
     wards = tuple(str(ward) for ward in candidates.index[taken])
@@ -197,18 +202,19 @@ class Rule:
 
 
 def smallest_conflict(
-    rules: Sequence[Rule], can_hold: Callable[[Sequence[Rule]], bool]
-) -> tuple[Rule, ...]:
+    rules: Sequence[_Part], can_hold: Callable[[Sequence[_Part]], bool]
+) -> tuple[_Part, ...]:
     """Return rules that cannot hold together while any of them left out lets the rest hold.
 
     QuickXplain: halves are tried first, so some k log(n / k) trials for k of n rules.
 
     Parameters
     ----------
-    rules : sequence of Rule
-        Which cannot all hold; of several conflicts, one of the earlier rules is found.
+    rules : sequence
+        Single rules, or parts that stand or fall together. They cannot all hold; of several
+        conflicts, one of the earlier rules is found.
     can_hold : callable
-        Tells of a sequence of rules whether they can hold together.
+        Tells of a sequence of them whether they can hold together.
 
     Examples
     --------
@@ -218,7 +224,7 @@ def smallest_conflict(
     ['1', '4']
     """
 
-    def needed(kept: tuple[Rule, ...], grown: bool, open_: Sequence[Rule]) -> tuple[Rule, ...]:
+    def needed(kept: tuple[_Part, ...], grown: bool, open_: Sequence[_Part]) -> tuple[_Part, ...]:
         if grown and not can_hold(kept):
             return ()
         if len(open_) == 1:
@@ -322,6 +328,7 @@ class _Problem:
         self, candidates: pd.DataFrame, rules: Sequence[Rule], seconds: float = SECONDS
     ) -> None:
         self._until = time.monotonic() + seconds
+        self._to_count = _TO_COUNT * seconds
         self._place = {str(ward): n for n, ward in enumerate(candidates.index)}
         self._rules = rules
         highest = (
@@ -346,17 +353,18 @@ class _Problem:
 
     def can_hold(self, rules: Sequence[Rule]) -> bool:
         """Tell whether some list keeps to these rules."""
-        return self._solve(np.zeros(len(self._place)), rules) is not None
+        nothing = np.zeros(len(self._place))
+        return self._solve(nothing, rules, self._to_count) is not None
 
     def most(self, rules: Sequence[Rule]) -> int:
         """Return how many wards can be chosen at most under rules that can hold."""
         return int(self._solve(-np.ones(len(self._place)), rules).sum())
 
-    def _solve(self, cost: Any, rules: Sequence[Rule]) -> Any:
+    def _solve(self, cost: Any, rules: Sequence[Rule], kept: float = 0.0) -> Any:
         for rule in rules:  # what no ward can change
             if not rule.wards & self._place.keys() and rule.low > 0:
                 return None
-        return self._run(cost, self._rows(rules)) if self._place else np.zeros(0)
+        return self._run(cost, self._rows(rules), kept) if self._place else np.zeros(0)
 
     def _rows(self, rules: Sequence[Rule]) -> list[LinearConstraint]:
         rows = [row for rule in rules for row in rule.rows]
@@ -369,8 +377,8 @@ class _Problem:
         matrix = scipy.sparse.csr_array((np.ones(len(columns)), columns, starts), shape=shape)
         return [LinearConstraint(matrix, [low for _, low, _ in rows], [high for *_, high in rows])]
 
-    def _run(self, cost: Any, rows: list[LinearConstraint]) -> Any:
-        left = self._until - time.monotonic()
+    def _run(self, cost: Any, rows: list[LinearConstraint], kept: float = 0.0) -> Any:
+        left = self._until - kept - time.monotonic()
         if left <= 0:
             raise _OutOfTimeError
         found = milp(
@@ -387,6 +395,21 @@ class _Problem:
         if found.status == _OUT_OF_TIME:
             raise _OutOfTimeError
         raise RuntimeError(f"The solver gave up: {found.message}")
+
+
+def _conflict(rules: Sequence[Rule], problem: _Problem) -> tuple[Rule, ...]:
+    """Return a smallest conflict of kinds of rules, and within it, if time is left, of rules."""
+    kinds: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        kinds[rule.code].append(rule)
+    clashing = smallest_conflict(
+        list(kinds.values()), lambda some: problem.can_hold([*chain.from_iterable(some)])
+    )
+    undivided = tuple(chain.from_iterable(clashing))
+    try:
+        return smallest_conflict(undivided, problem.can_hold)
+    except _OutOfTimeError:
+        return undivided
 
 
 def _most(conflict: Sequence[Rule], problem: _Problem) -> int | None:
