@@ -6,7 +6,12 @@ the one with the better ranks is taken, so the same wards give the same list wha
 
 Where the rules cannot all hold, the answer is a smallest conflict: rules that cannot hold together,
 of which any one given up would let the others hold (an irreducible infeasible subset, found by
-QuickXplain: Junker 2004, AAAI-04, 167-172). There may be other conflicts besides.
+QuickXplain: Junker 2004, AAAI-04, 167-172). There may be other conflicts besides. That no two
+neighbours are chosen is one rule, whatever the number of pairs; a pair is named by itself only
+where both its wards must be included, since giving up one of the two would do.
+
+A question is given a few seconds; what is not told by then is an error, never a guess. Only of a
+clash that is known the rules of one kind (all wards excluded, say) may then stand undivided.
 
 Reason codes and their facts:
 
@@ -26,7 +31,9 @@ clash_must_include      wards
 clash_not_ranked        wards: must be included, but have no rank
 clash_excluded          wards
 clash_region            region (named by the rule "at least one per region")
-clash_neighbours        wards: neighbours, not both of which may be chosen
+clash_neighbours        wards: two that must be included, but touch
+clash_neighbours_all    (none): no two neighbours may be chosen
+clash_neighbours_most   most: the same, where the other rules then allow fewer than the count
 clash_kind_least        kind, least
 clash_kind_most         kind, most
 clash_capacity          unit, most
@@ -35,23 +42,33 @@ clash_capacity          unit, most
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from hotspots.errors import CannotMeasure
 from hotspots.measures.reasons import Reason
 from hotspots.programme.selection_rules import Constraints
 
+SECONDS: Final = 4.0
+"""What a question may take, by the clock on the wall; a city of 168 wards mostly needs a tenth."""
+
+_Part = TypeVar("_Part")
+_NEIGHBOURS: Final = "clash_neighbours_all"
+_TO_COUNT: Final = 0.2  # share of the time kept for telling how many wards a clash allows
 _STEPS: Final = 1_000_000  # of the highest score: what two scores must differ by to differ
 _TIE_SEED: Final = 20251020
 _OPTIMAL: Final = 0
+_OUT_OF_TIME: Final = 1
 _INFEASIBLE: Final = 2
 
 
@@ -90,7 +107,8 @@ class Choice:
     reasons : mapping of str to tuple of Reason
         Of every chosen ward, and of every ward of the first K that was left out.
     clash : tuple of Reason
-        Empty when there is a list; otherwise rules that cannot hold together, none too many.
+        Empty when there is a list; otherwise rules that cannot hold together, none too many (or,
+        where there was no time to tell, no kind of rule too many).
     """
 
     wards: tuple[str, ...]
@@ -105,7 +123,11 @@ class Choice:
 
 
 def choose(
-    ranked: pd.DataFrame, constraints: Constraints, facts: WardFacts | None = None
+    ranked: pd.DataFrame,
+    constraints: Constraints,
+    facts: WardFacts | None = None,
+    *,
+    seconds: float = SECONDS,
 ) -> Choice:
     """Return the wards with the highest total score that keep to all rules.
 
@@ -116,9 +138,14 @@ def choose(
         `components.weighted_ranking`. Wards that are not in it cannot be chosen.
     constraints : Constraints
     facts : WardFacts, optional
+    seconds : float
+        What the answer may take.
 
     Raises
     ------
+    CannotMeasure
+        `choice_takes_too_long` (count, wards, seconds): neither a list nor a clash is known to be
+        the answer by then.
     ValueError
         If a score is negative or unknown, or a ward has two rows.
 
@@ -130,17 +157,26 @@ def choose(
     ('a', 'c')
     >>> clash = choose(ranked, Constraints(3, no_two_neighbours=True), touching).clash
     >>> [reason.code for reason in clash]
-    ['clash_count', 'clash_neighbours']
+    ['clash_count', 'clash_neighbours_most']
     """
     _check(ranked)
     candidates = _ordered(ranked)
-    known = facts or WardFacts()
+    try:
+        return _answer(candidates, constraints, facts or WardFacts(), seconds)
+    except _OutOfTimeError:
+        raise _too_long(constraints.count, len(candidates), seconds) from None
+
+
+def _answer(
+    candidates: pd.DataFrame, constraints: Constraints, known: WardFacts, seconds: float
+) -> Choice:
     rules = tuple(_rules(candidates, constraints, known))
-    problem = _Problem(candidates, rules)
+    problem = _Problem(candidates, rules, seconds)
     taken = problem.best()
     if taken is None:
-        conflict = smallest_conflict(rules, problem.can_hold)
-        return Choice((), 0.0, {}, _clash(conflict, candidates))
+        conflict = _conflict(rules, problem)
+        most = _most(conflict, problem)
+        return Choice((), 0.0, {}, _clash(conflict, candidates, most))
     wards = tuple(str(ward) for ward in candidates.index[taken])
     reasons = _Explained(candidates, constraints, known, wards).reasons()
     return Choice(wards, float(candidates["score"].to_numpy()[taken].sum()), reasons)
@@ -148,28 +184,37 @@ def choose(
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule as a row of the programme: low <= how many of these wards are chosen <= high."""
+    """One rule: low <= how many of these wards are chosen <= high, and at most one of each pair."""
 
     code: str
     facts: tuple[tuple[str, float | str], ...]
     wards: frozenset[str]
     low: float
     high: float
+    pairs: tuple[frozenset[str], ...] = ()
+
+    @property
+    def rows(self) -> Iterator[tuple[frozenset[str], float, float]]:
+        """The rule as rows of the programme: of these wards, at least and at most so many."""
+        yield self.wards, self.low, self.high
+        for pair in self.pairs:
+            yield pair, 0, 1
 
 
 def smallest_conflict(
-    rules: Sequence[Rule], can_hold: Callable[[Sequence[Rule]], bool]
-) -> tuple[Rule, ...]:
+    rules: Sequence[_Part], can_hold: Callable[[Sequence[_Part]], bool]
+) -> tuple[_Part, ...]:
     """Return rules that cannot hold together while any of them left out lets the rest hold.
 
     QuickXplain: halves are tried first, so some k log(n / k) trials for k of n rules.
 
     Parameters
     ----------
-    rules : sequence of Rule
-        Which cannot all hold; of several conflicts, one of the earlier rules is found.
+    rules : sequence
+        Single rules, or parts that stand or fall together. They cannot all hold; of several
+        conflicts, one of the earlier rules is found.
     can_hold : callable
-        Tells of a sequence of rules whether they can hold together.
+        Tells of a sequence of them whether they can hold together.
 
     Examples
     --------
@@ -179,7 +224,7 @@ def smallest_conflict(
     ['1', '4']
     """
 
-    def needed(kept: tuple[Rule, ...], grown: bool, open_: Sequence[Rule]) -> tuple[Rule, ...]:
+    def needed(kept: tuple[_Part, ...], grown: bool, open_: Sequence[_Part]) -> tuple[_Part, ...]:
         if grown and not can_hold(kept):
             return ()
         if len(open_) == 1:
@@ -219,9 +264,16 @@ def _rules(candidates: pd.DataFrame, wanted: Constraints, facts: WardFacts) -> I
         wards = _groups(facts.units).get(unit, frozenset())
         yield Rule("clash_capacity", (("unit", unit), ("most", most)), wards, 0, most)
     if wanted.no_two_neighbours:
-        for pair in _pairs(facts.neighbours, there):
+        yield from _neighbour_rules(_pairs(facts.neighbours, there), wanted.must_include)
+
+
+def _neighbour_rules(pairs: Sequence[frozenset[str]], must: Collection[str]) -> Iterator[Rule]:
+    for pair in pairs:
+        if pair <= set(must):
             named = (("wards", ", ".join(sorted(pair))),)
             yield Rule("clash_neighbours", named, pair, 0, 1)
+    if pairs:
+        yield Rule(_NEIGHBOURS, (), frozenset(), 0, np.inf, tuple(pairs))
 
 
 def _quota_rules(wanted: Constraints, facts: WardFacts) -> Iterator[Rule]:
@@ -254,10 +306,29 @@ def _pairs(
     return sorted(pairs, key=sorted)
 
 
+class _OutOfTimeError(Exception):
+    """The solver was stopped before it knew the answer."""
+
+
+def _too_long(count: int, wards: int, seconds: float) -> CannotMeasure:
+    return CannotMeasure(
+        "choice_takes_too_long",
+        f"No list of {count} of the {wards} wards under these rules, and no clash between them, "
+        f"was found within {seconds:g} seconds. Ask with fewer rules or for a smaller number.",
+        count=count,
+        wards=wards,
+        seconds=seconds,
+    )
+
+
 class _Problem:
     """The candidates in order of rank and the rules as rows of a 0-1 programme."""
 
-    def __init__(self, candidates: pd.DataFrame, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self, candidates: pd.DataFrame, rules: Sequence[Rule], seconds: float = SECONDS
+    ) -> None:
+        self._until = time.monotonic() + seconds
+        self._to_count = _TO_COUNT * seconds
         self._place = {str(ward): n for n, ward in enumerate(candidates.index)}
         self._rules = rules
         highest = (
@@ -282,41 +353,80 @@ class _Problem:
 
     def can_hold(self, rules: Sequence[Rule]) -> bool:
         """Tell whether some list keeps to these rules."""
-        return self._solve(np.zeros(len(self._place)), rules) is not None
+        nothing = np.zeros(len(self._place))
+        return self._solve(nothing, rules, self._to_count) is not None
 
-    def _solve(self, cost: Any, rules: Sequence[Rule]) -> Any:
+    def most(self, rules: Sequence[Rule]) -> int:
+        """Return how many wards can be chosen at most under rules that can hold."""
+        return int(self._solve(-np.ones(len(self._place)), rules).sum())
+
+    def _solve(self, cost: Any, rules: Sequence[Rule], kept: float = 0.0) -> Any:
         for rule in rules:  # what no ward can change
             if not rule.wards & self._place.keys() and rule.low > 0:
                 return None
-        return self._run(cost, self._rows(rules)) if self._place else np.zeros(0)
+        return self._run(cost, self._rows(rules), kept) if self._place else np.zeros(0)
 
     def _rows(self, rules: Sequence[Rule]) -> list[LinearConstraint]:
-        places = [[self._place[w] for w in rule.wards if w in self._place] for rule in rules]
-        if not rules:
+        rows = [row for rule in rules for row in rule.rows]
+        if not rows:
             return []
-        columns = np.array([place for row in places for place in sorted(row)], dtype=int)
-        rows = np.repeat(np.arange(len(rules)), [len(row) for row in places])
-        shape = (len(rules), len(self._place))
-        matrix = scipy.sparse.csr_array((np.ones(len(columns)), (rows, columns)), shape=shape)
-        low, high = ([getattr(rule, end) for rule in rules] for end in ("low", "high"))
-        return [LinearConstraint(matrix, low, high)]
+        places = [sorted(self._place[w] for w in wards if w in self._place) for wards, _, _ in rows]
+        columns = np.array([place for row in places for place in row], dtype=int)
+        starts = np.cumsum([0, *map(len, places)])
+        shape = (len(rows), len(self._place))
+        matrix = scipy.sparse.csr_array((np.ones(len(columns)), columns, starts), shape=shape)
+        return [LinearConstraint(matrix, [low for _, low, _ in rows], [high for *_, high in rows])]
 
-    def _run(self, cost: Any, rows: list[LinearConstraint]) -> Any:
+    def _run(self, cost: Any, rows: list[LinearConstraint], kept: float = 0.0) -> Any:
+        left = self._until - kept - time.monotonic()
+        if left <= 0:
+            raise _OutOfTimeError
         found = milp(
             cost,
             integrality=np.ones(len(cost)),
             bounds=Bounds(0, 1),
             constraints=rows,
-            options={"mip_rel_gap": 0.0},
+            options={"mip_rel_gap": 0.0, "time_limit": left},
         )
         if found.status == _OPTIMAL:
             return np.round(found.x).astype(int)
         if found.status == _INFEASIBLE:
             return None
+        if found.status == _OUT_OF_TIME:
+            raise _OutOfTimeError
         raise RuntimeError(f"The solver gave up: {found.message}")
 
 
-def _clash(conflict: Sequence[Rule], candidates: pd.DataFrame) -> tuple[Reason, ...]:
+def _conflict(rules: Sequence[Rule], problem: _Problem) -> tuple[Rule, ...]:
+    """Return a smallest conflict of kinds of rules, and within it, if time is left, of rules."""
+    kinds: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        kinds[rule.code].append(rule)
+    clashing = smallest_conflict(
+        list(kinds.values()), lambda some: problem.can_hold([*chain.from_iterable(some)])
+    )
+    undivided = tuple(chain.from_iterable(clashing))
+    try:
+        return smallest_conflict(undivided, problem.can_hold)
+    except _OutOfTimeError:
+        return undivided
+
+
+def _most(conflict: Sequence[Rule], problem: _Problem) -> int | None:
+    """Return how many wards the rules beside the count allow, where that is what clashes."""
+    if not {"clash_count", _NEIGHBOURS} <= {rule.code for rule in conflict}:
+        return None
+    count = next(rule.low for rule in conflict if rule.code == "clash_count")
+    try:
+        most = problem.most([rule for rule in conflict if rule.code != "clash_count"])
+    except _OutOfTimeError:
+        return None
+    return most if most < count else None
+
+
+def _clash(
+    conflict: Iterable[Rule], candidates: pd.DataFrame, most: int | None
+) -> tuple[Reason, ...]:
     """Say the rules of a conflict, those of one ward each taken together."""
     together: dict[str, list[str]] = defaultdict(list)
     said = []
@@ -326,6 +436,8 @@ def _clash(conflict: Sequence[Rule], candidates: pd.DataFrame) -> tuple[Reason, 
             together[rule.code].append(str(facts["wards"]))
         elif rule.code == "clash_count":
             said.append(Reason(rule.code, facts | {"wards": len(candidates)}))
+        elif rule.code == _NEIGHBOURS and most is not None:
+            said.append(Reason("clash_neighbours_most", {"most": most}))
         else:
             said.append(Reason(rule.code, facts))
     of_wards = [Reason(code, {"wards": ", ".join(wards)}) for code, wards in together.items()]

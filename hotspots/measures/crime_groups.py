@@ -6,21 +6,25 @@ that fits, in this order:
 =========  =======================================================================================
 not_seen   none in the last 36 known months (fewer, if fewer are known; at least 12)
 at_risk    at risk of becoming complex: at least 4 in the last 12 months, and either rising
-           (z = 2 (sqrt x1 - sqrt x0) >= 2, last 12 months x1 against the 12 before, x0) or among
-           the fifth of the wards with the most of this category in the last 12 months
+           (z = sqrt 2 (sqrt x1 - sqrt x0) >= 2, last 12 months x1 against the 12 before, x0) or
+           among the fifth of the wards with the most of this category in the last 12 months
 frequent   an incident in at least 6 of the last 12 months
 rare       seen, but in fewer months than that
 unknown    fewer than 12 months are known without a break
 =========  =======================================================================================
 
-z alone would call one incident after none a rise (z = 2), and the fifth of a rare category begins
+The square root of a Poisson count has a variance near 1/4, whatever its mean (Anscombe 1948,
+Biometrika 35, 246-254), and the difference of two such roots 1/2; so z has a standard deviation
+near 1 where nothing has changed. Of such wards, at most 4 % are called rising, whatever their mean.
+z alone would call two incidents after none a rise (z = 2), and the fifth of a rare category begins
 at one incident; hence the least number. Of a category that few wards see, those without are not
 among the fifth.
 
-Reason codes: ``group_not_seen`` (months), ``group_at_risk_rising`` (last12, before12, z),
-``group_at_risk_high`` (last12, line: the least count of the fifth), ``group_frequent``
-(months_seen, last12), ``group_rare`` (months_seen, last12), ``group_unknown`` (months, needed) and
-``group_newly_seen`` (first_seen, counted, months: known months before without any).
+Reason codes: ``group_not_seen`` (months that were looked at), ``group_at_risk_rising`` (last12,
+before12, z), ``group_at_risk_high`` (last12, line: the least count of the fifth),
+``group_frequent`` (months_seen, last12), ``group_rare`` (months_seen, last12), ``group_unknown``
+(months, needed) and ``group_newly_seen`` (first_seen, counted, months: known months before without
+any).
 """
 
 from __future__ import annotations
@@ -111,7 +115,8 @@ class CrimeGroups:
         rows = self.table[self.table["ward"].eq(ward) & self.table["category"].eq(category)]
         if rows.empty:
             raise KeyError((ward, category))
-        return _reason({str(name): value for name, value in rows.iloc[0].to_dict().items()})
+        row = {str(name): value for name, value in rows.iloc[0].to_dict().items()}
+        return _reason(row, self.rule)
 
 
 def crime_groups(panel: pd.DataFrame, *, as_of: date, rule: GroupRule | None = None) -> CrimeGroups:
@@ -179,7 +184,7 @@ def _known(rows: pd.DataFrame, wide: pd.DataFrame) -> Booleans:
 def _facts(counts: pd.DataFrame, rule: GroupRule) -> pd.DataFrame:
     last12 = counts.iloc[-12:].sum(min_count=12)
     before12 = counts.iloc[-24:-12].sum(min_count=12)
-    z = 2 * (np.sqrt(last12) - np.sqrt(before12))
+    z = (np.sqrt(2 * last12) - np.sqrt(2 * before12)).round(9)  # 8 after 2 is 2, not just below
     line = last12.groupby(level="category").transform(_line, rule.top_share)
     enough = last12 >= rule.least_at_risk
     facts = pd.DataFrame(
@@ -246,12 +251,13 @@ def _first(series: pd.Series[float], ward: str, category: str) -> tuple[str, str
     return (ward, category, str(series.index[first]), float(series.iloc[first:].sum()), without)
 
 
-def _reason(row: dict[str, Any]) -> Reason:
+def _reason(row: dict[str, Any], rule: GroupRule) -> Reason:
     group = str(row["group"])
     if group == "unknown":
         return Reason("group_unknown", {"months": int(row["months"]), "needed": LEAST_MONTHS})
     if group == "not_seen":
-        return Reason("group_not_seen", {"months": int(row["months"])})
+        looked_at = min(int(row["months"]), rule.look_back)
+        return Reason("group_not_seen", {"months": looked_at})
     last12 = {"last12": float(row["last12"])}
     if row["rising"]:
         return Reason(

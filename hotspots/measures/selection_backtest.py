@@ -19,14 +19,18 @@ weights_lose          in_use, level, years: the weights in use find fewer than t
 weights_hold          in_use, level, years
 level_behind          level, last_year, three_years, years: by more than one point behind the better
 level_holds           level, last_year, three_years, years
+weights_untried       level, years: in no past year were all components with a weight known
+nothing_to_find       years: no incidents in the years to be found
+partly_<component>    known, tried: years in which the component was known, of those tried
 ====================  ===========================================================================
 
-and, for weights on components that the past does not give, the `missing_...` of `components`.
+and, for weights on components that no past year gives, the `missing_...` of `components`. Weights
+are judged without those, and only by the years in which all the others were known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -69,12 +73,13 @@ class Backtest:
         the year's highest K that were chosen), `pai` (predictive accuracy index: share of
         incidents over share of area; of wards, where no area is known), `pei` (predictive
         efficiency index: incidents in the chosen wards over those in the best K) and `harm_share`
-        (share of the year's index). NaN in a year without incidents.
+        (share of the year's index). NaN in a year without incidents; without `in_use` in a year
+        in which a component with a weight was not known.
     mean : pd.DataFrame
-        Mean of the four measures over the years, by method.
+        Mean of the four measures by method, over the years that the verdict rests on.
     verdict : Reason
     notes : tuple of Reason
-        Why components with a weight are not part of the comparison.
+        Components with a weight that are not part of the comparison, or of some years only.
     """
 
     years: pd.DataFrame
@@ -87,6 +92,11 @@ class Backtest:
         """Whether the way in use finds less than a plainer one."""
         return self.verdict.code in ("weights_lose", "level_behind")
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the past could tell at all; otherwise the verdict says why not."""
+        return self.verdict.code not in ("weights_untried", "nothing_to_find")
+
 
 def backtest(
     counts: pd.DataFrame,
@@ -94,7 +104,7 @@ def backtest(
     as_of: date,
     count: int,
     weights: Mapping[str, float] | None = None,
-    unit: float = 1.0,
+    unit: float | Callable[[date], float] = 1.0,
     incidents: pd.DataFrame | None = None,
     inputs_at: Callable[[date], Inputs] | None = None,
     area_km2: Mapping[str, float] | None = None,
@@ -112,8 +122,9 @@ def backtest(
         Wards to choose, K.
     weights : mapping of str to float, optional
         The planner's; the default is the smoothed level alone.
-    unit : float
-        Index of one incident for the noise (`levels.effective_unit`).
+    unit : float or callable
+        Index of one incident for the noise (`levels.effective_unit`); a callable is asked for it
+        as it was known on each past day, so that nothing later enters.
     incidents : pd.DataFrame, optional
         Months x wards in incidents, for `pai` and `pei`; the index if not given.
     inputs_at : callable, optional
@@ -155,30 +166,36 @@ def backtest(
         )
     past = _Past(known, unit, incidents, inputs_at, area_km2 or {}, count, weight)
     ends = range(len(known) - AHEAD, LEAST_HISTORY - 1, -every)
-    tried = [past.year(end) for end in reversed(ends)]
-    years = pd.DataFrame([row for rows, _ in tried for row in rows])
-    methods = [method for method in METHODS if method in set(years["method"])]
-    mean = years.groupby("method")[list(MEASURES)].mean().reindex(methods)
-    return Backtest(years, mean, _verdict(mean, len(tried)), _notes(tried[-1][1], weight))
+    return _judged([past.year(end) for end in reversed(ends)], weight)
+
+
+@dataclass(frozen=True)
+class _Year:
+    """What every method found, and which components with a weight were not known."""
+
+    until: str
+    rows: tuple[dict[str, object], ...]
+    missing: Mapping[str, Reason]
 
 
 @dataclass(frozen=True)
 class _Past:
     known: pd.DataFrame
-    unit: float
+    unit: float | Callable[[date], float]
     incidents: pd.DataFrame | None
     inputs_at: Callable[[date], Inputs] | None
     area_km2: Mapping[str, float]
     count: int
     weight: Mapping[str, float]
 
-    def year(self, end: int) -> tuple[list[dict[str, object]], Components]:
+    def year(self, end: int) -> _Year:
         """Choose from the months before row `end`, look at the twelve from there on."""
         until = pd.PeriodIndex(self.known.index)[end - 1]
         day = until.end_time.date()
         before = self.known.iloc[:end]
         inputs = self.inputs_at(day) if self.inputs_at else Inputs(incidents=self.incidents)
-        found = components(before, as_of=day, unit=self.unit, inputs=inputs)
+        unit = self.unit(day) if callable(self.unit) else self.unit
+        found = components(before, as_of=day, unit=unit, inputs=inputs)
         ahead = self.known.iloc[end : end + AHEAD].sum(min_count=AHEAD)
         wards = sorted(ward for ward in found.ranked.index if not np.isnan(ahead[ward]))
         rows = []
@@ -187,7 +204,8 @@ class _Past:
             measured = self._measured(chosen, ahead.reindex(wards), end)
             named = {"until": str(until), "method": method, "count": min(self.count, len(wards))}
             rows.append({**named, "wards": len(wards), **measured})
-        return rows, found
+        missing = {n: why for n, why in found.missing.items() if self.weight[n] > 0}
+        return _Year(str(until), tuple(rows), missing)
 
     def _scores(self, found: Components) -> Iterator[tuple[str, pd.Series[float]]]:
         yield "smoothed_level", found.ranked["score"]
@@ -244,19 +262,48 @@ def _others(weight: Mapping[str, float]) -> bool:
     return any(value > 0 for name, value in weight.items() if name != "smoothed_level")
 
 
-def _verdict(mean: pd.DataFrame, years: int) -> Reason:
+def _judged(tried: Sequence[_Year], weight: Mapping[str, float]) -> Backtest:
+    never = {name for name in tried[0].missing if all(name in year.missing for year in tried)}
+    weights = {name: value for name, value in weight.items() if name not in never}
+    whole = {year.until for year in tried if not year.missing.keys() - never}
+    tested = whole if _others(weights) else set()
+    rows = [row for year in tried for row in year.rows]
+    years = pd.DataFrame(
+        [row for row in rows if row["method"] != "in_use" or row["until"] in tested]
+    )
+    counted = years[years["until"].isin(tested)] if tested else years
+    methods = [method for method in METHODS if method in set(years["method"])]
+    mean = counted.groupby("method")[list(MEASURES)].mean().reindex(methods)
+    verdict = _verdict(mean, counted, asked=_others(weight))
+    return Backtest(years, mean, verdict, _notes(tried, weight, never))
+
+
+def _verdict(mean: pd.DataFrame, counted: pd.DataFrame, *, asked: bool) -> Reason:
+    years = int(counted.loc[counted["hit_rate"].notna(), "until"].nunique())
+    if not years:
+        return Reason("nothing_to_find", {"years": int(counted["until"].nunique())})
     percent = {method: round(float(rate) * 100, 1) for method, rate in mean["hit_rate"].items()}
     level = percent["smoothed_level"]
     if "in_use" in percent:
         facts = {"in_use": percent["in_use"], "level": level, "years": years}
         return Reason("weights_lose" if percent["in_use"] < level else "weights_hold", facts)
+    if asked:
+        return Reason("weights_untried", {"level": level, "years": years})
     plain = {"last_year": percent["last_year"], "three_years": percent["three_year_mean"]}
     behind = max(plain.values()) - level > TOLERANCE * 100
     facts = {"level": level, **plain, "years": years}
     return Reason("level_behind" if behind else "level_holds", facts)
 
 
-def _notes(found: Components, weight: Mapping[str, float]) -> tuple[Reason, ...]:
+def _notes(
+    tried: Sequence[_Year], weight: Mapping[str, float], never: Collection[str]
+) -> tuple[Reason, ...]:
+    """Say of every component with a weight that some past year lacks how often it was known."""
+    lacking = {name: sum(name in year.missing for year in tried) for name in weight}
     return tuple(
-        found.missing[name] for name, value in weight.items() if value and name in found.missing
+        tried[-1].missing[name]
+        if name in never
+        else Reason(f"partly_{name}", {"known": len(tried) - years, "tried": len(tried)})
+        for name, years in lacking.items()
+        if years
     )

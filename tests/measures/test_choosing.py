@@ -7,6 +7,8 @@ f - e - d
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,11 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotspots.errors import CannotMeasure
 from hotspots.measures.choosing import (
     Choice,
     Rule,
     WardFacts,
+    _conflict,
     _ordered,
+    _OutOfTimeError,
     _Problem,
     _rules,
     choose,
@@ -227,11 +232,31 @@ def test_two_carried_over_neighbours_clash_with_the_rule_of_neighbours() -> None
             Constraints(1, at_least_one_per_region=True),
             ["clash_count", "clash_region", "clash_region"],
         ),
-        (Constraints(4, no_two_neighbours=True), ["clash_count"] + 3 * ["clash_neighbours"]),
+        (Constraints(4, no_two_neighbours=True), ["clash_count", "clash_neighbours_most"]),
     ],
 )
 def test_a_clash_names_its_rules_and_no_others(wanted: Constraints, expected: list[str]) -> None:
     assert codes(choose(ranking(6, 5, 4, 3, 2, 1), wanted, FACTS)) == expected
+
+
+def test_that_no_two_neighbours_are_chosen_is_one_rule_with_how_many_it_allows() -> None:
+    choice = choose(ranking(6, 5, 4, 3, 2, 1), Constraints(5, no_two_neighbours=True), FACTS)
+    assert choice.clash[1].facts == {"most": 3}
+    fewer = Constraints(3, excluded={"a": WHY, "c": WHY, "e": WHY}, no_two_neighbours=True)
+    assert choose(ranking(6, 5, 4, 3, 2, 1), fewer, FACTS).feasible  # b, d, f
+    none = Constraints(3, excluded=dict.fromkeys("abc", WHY), no_two_neighbours=True)
+    told = {why.code: why.facts for why in choose(ranking(*range(6, 0, -1)), none, FACTS).clash}
+    assert told["clash_neighbours_most"] == {"most": 2}
+    assert told["clash_excluded"] == {"wards": "a, b"}  # c, d, e, f hold two
+
+
+def test_neighbours_that_are_not_both_asked_for_are_not_named() -> None:
+    facts = WardFacts(
+        regions=dict(zip("ab", ["north", "south"], strict=True)), neighbours={"a": "b"}
+    )
+    wanted = Constraints(2, at_least_one_per_region=True, no_two_neighbours=True)
+    choice = choose(ranking(2, 1, 0), wanted, facts)
+    assert codes(choice) == ["clash_region", "clash_region", "clash_neighbours_all"]
 
 
 def test_a_conflict_of_one_rule_is_found_among_many() -> None:
@@ -244,6 +269,69 @@ def test_nothing_ranked_is_a_clash_and_a_negative_score_an_error() -> None:
     assert codes(choose(ranking(), Constraints(1))) == ["clash_count"]
     with pytest.raises(ValueError, match="0 or more"):
         choose(ranking(-1.0), Constraints(1))
+
+
+# -- a whole city
+
+
+def triangles(side: int) -> tuple[list[str], WardFacts]:
+    """Wards on a grid of triangles: each touches up to six, as in a real city."""
+    at = {f"{x:02}{y:02}": (x, y) for x in range(side) for y in range(side)}
+    steps = ((0, 1), (1, 0), (1, 1))
+    near = {
+        ward: [other for dx, dy in steps if (other := f"{x + dx:02}{y + dy:02}") in at]
+        for ward, (x, y) in at.items()
+    }
+    return list(at), WardFacts(neighbours=near)
+
+
+def scored(wards: list[str], seed: int) -> pd.DataFrame:
+    score = np.sort(np.random.default_rng(seed).gamma(2, 20, len(wards)))[::-1]
+    return pd.DataFrame({"score": score, "rank": range(1, len(wards) + 1)}, wards)
+
+
+def test_more_wards_than_a_city_has_without_neighbours_are_told_at_once() -> None:
+    """13 x 13 wards, 456 pairs: of each triangle one may be chosen, so a third of 169."""
+    wards, facts = triangles(13)
+    start = time.process_time()
+    choice = choose(scored(wards, 0), Constraints(80, no_two_neighbours=True), facts)
+    assert time.process_time() - start < 5
+    assert [(why.code, dict(why.facts)) for why in choice.clash] == [
+        ("clash_count", {"count": 80, "wards": 169}),
+        ("clash_neighbours_most", {"most": 57}),
+    ]
+
+
+def test_a_clash_with_no_time_left_to_divide_it_is_still_one() -> None:
+    wards, facts = triangles(5)
+    out = dict.fromkeys(wards[:9], WHY)
+    wanted = Constraints(9, excluded=out, no_two_neighbours=True)
+    rules = tuple(_rules(_ordered(scored(wards, 1)), wanted, facts))
+    problem = _Hurried(_ordered(scored(wards, 1)), rules)
+    conflict = _conflict(rules, problem)
+    assert {rule.code for rule in conflict} == {
+        "clash_count", "clash_excluded", "clash_neighbours_all",
+    }  # fmt: skip
+    assert sum(rule.code == "clash_excluded" for rule in conflict) == 9
+    assert not _Problem(_ordered(scored(wards, 1)), rules).can_hold(conflict)
+
+
+class _Hurried(_Problem):
+    """Has time to tell which kinds of rules clash, and no more."""
+
+    def can_hold(self, rules: Sequence[Rule]) -> bool:
+        left_out = len({rule.code for rule in rules} & {"clash_excluded"})
+        if left_out and sum(rule.code == "clash_excluded" for rule in rules) < 9:
+            raise _OutOfTimeError
+        return super().can_hold(rules)
+
+
+def test_what_is_not_told_in_time_is_said_so_with_what_to_do() -> None:
+    with pytest.raises(CannotMeasure) as caught:
+        choose(ranking(3, 2, 1), Constraints(2), seconds=0)
+    assert caught.value.reason == "choice_takes_too_long"
+    assert caught.value.facts == {"count": 2, "wards": 3, "seconds": 0}
+    assert "bớt điều kiện" in texts("vi").error(caught.value)
 
 
 def test_scores_a_millionth_apart_are_told_apart_in_a_city_of_168() -> None:

@@ -56,9 +56,13 @@ QUIET = {f"q{n}": [1.0] * 36 for n in range(8)}
         ([3] + [0] * 36, "not_seen", "group_not_seen"),  # 37 months ago
         ([1, 0, 0] * 12, "rare", "group_rare"),  # 4 of the last 12 months
         ([1, 0] * 18, "frequent", "group_frequent"),  # 6 of the last 12 months
-        ([0] * 24 + [1] * 4 + [0] * 8, "at_risk", "group_at_risk_rising"),  # 0 to 4: z = 4
+        ([0] * 24 + [1] * 4 + [0] * 8, "at_risk", "group_at_risk_rising"),  # 0 to 4: z = 2.8
         ([0] * 33 + [1, 1, 1], "rare", "group_rare"),  # 0 to 3: too few to be called a rise
-        ([1] * 24 + [2] * 12, "at_risk", "group_at_risk_rising"),  # 12 to 24: z = 2.9
+        ([1] * 24 + [2] * 12, "at_risk", "group_at_risk_rising"),  # 12 to 24: z = 2.03
+        ([1] * 24 + [2] * 11 + [1], "at_risk", "group_at_risk_high"),  # 12 to 23: z = 1.88
+        # 2 to 8: z = 2 to the last digit; 2 to 7: z = 1.7
+        ([0] * 12 + [1, 1] + [0] * 10 + [2] * 4 + [0] * 8, "at_risk", "group_at_risk_rising"),
+        ([0] * 12 + [1, 1] + [0] * 10 + [2] * 3 + [1] + [0] * 8, "rare", "group_rare"),
         ([4] * 36, "at_risk", "group_at_risk_high"),
     ],
 )
@@ -78,6 +82,28 @@ def test_the_facts_can_be_checked_by_hand() -> None:
     assert (row["last12"], row["before12"], row["months_seen"], row["months"]) == (12, 12, 6, 36)
     assert row["z"] == pytest.approx(0.0)
     assert found.reason("w", "theft").facts == {"last12": 12.0, "months_seen": 6}
+
+
+@pytest.mark.parametrize("yearly", [5, 12, 40])
+def test_without_change_one_to_four_percent_of_wards_reach_the_limit(yearly: int) -> None:
+    """Counts of two years of equal Poisson mean: the limit is of two standard deviations."""
+    wards = 5000
+    months = pd.period_range("2024-01", periods=24, freq="M").astype(str)
+    cells = pd.MultiIndex.from_product([range(wards), months], names=["ward", "month"])
+    drawn = np.random.default_rng(0).poisson(yearly / 12, len(cells))
+    rows = pd.DataFrame({"count": drawn, "category": "theft"}, cells).reset_index()
+    found = crime_groups(rows.astype({"ward": str}), as_of=LAST_DAY)
+    z = found.table["z"]
+    assert 0.01 <= z.ge(GroupRule().rising_z).mean() <= 0.04
+    assert z.std() == pytest.approx(1, abs=0.1)
+
+
+def test_of_not_seen_the_months_looked_at_are_told() -> None:
+    """Five years known, the last incident 41 months ago: none in 36, not in 60."""
+    found = crime_groups(panel(w=[1] * 20 + [0] * 40, **QUIET), as_of=LAST_DAY)
+    assert found.reason("w", "theft").facts == {"months": 36}
+    short = crime_groups(panel(w=[0] * 20, **{q: [1.0] * 20 for q in QUIET}), as_of=LAST_DAY)
+    assert short.reason("w", "theft").facts == {"months": 20}
 
 
 def test_when_all_wards_are_alike_none_is_among_the_highest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotspots.errors import CannotMeasure, HotspotsError
-from hotspots.measures.components import Inputs
+from hotspots.measures.components import COMPONENTS, Inputs
+from hotspots.measures.reasons import Reason
 from hotspots.measures.selection_backtest import MEASURES, _top_share, backtest
 from hotspots.text import LANGUAGES, texts
 
@@ -138,10 +140,17 @@ def test_a_level_behind_a_plain_count_is_said() -> None:
     assert found.is_warning
 
 
-@pytest.mark.parametrize("weights", [None, {"trend": 1.0}, {"smoothed_level": 1, "relapse": 1.0}])
-def test_the_verdict_and_the_notes_can_be_said(weights: dict[str, float] | None) -> None:
-    found = backtest(city(60), as_of=LAST_DAY, count=8, weights=weights)
-    for reason in (found.verdict, *found.notes):
+@pytest.mark.parametrize("scale", [0, 1])
+@pytest.mark.parametrize(
+    "weights",
+    [None, {"trend": 1.0}, {"smoothed_level": 1, "relapse": 1.0}, dict.fromkeys(COMPONENTS, 1.0)],
+)
+def test_the_verdict_and_the_notes_can_be_said(
+    weights: dict[str, float] | None, scale: float
+) -> None:
+    found = backtest(city(60) * scale, as_of=LAST_DAY, count=8, weights=weights)
+    partly = [Reason(f"partly_{name}", {"known": 1, "tried": 2}) for name in COMPONENTS[1:]]
+    for reason in (found.verdict, *found.notes, *partly):
         for language in LANGUAGES:
             assert texts(language).reason(reason.code, reason.facts)
 
@@ -150,6 +159,80 @@ def test_components_without_a_past_are_noted() -> None:
     weights = {"smoothed_level": 1, "rate": 0.1, "relapse": 0.1}
     found = backtest(city(), as_of=LAST_DAY, count=4, weights=weights)
     assert [note.code for note in found.notes] == ["missing_population", "missing_relapse"]
+
+
+POPULATION = {f"w{ward:02}": 10_000.0 + 500 * ward for ward in range(20)}
+
+
+def known_in(*years: int) -> Callable[[date], Inputs]:
+    return lambda day: Inputs(population=POPULATION if day.year in years else None)
+
+
+def test_weights_are_judged_only_by_years_in_which_their_components_were_known() -> None:
+    weights = {"smoothed_level": 1, "rate": 1}
+    found = backtest(city(), as_of=LAST_DAY, count=4, weights=weights, inputs_at=known_in(2021))
+    assert found.verdict.facts["years"] == 1
+    assert [(note.code, dict(note.facts)) for note in found.notes] == [
+        ("partly_rate", {"known": 1, "tried": 3})
+    ]
+    in_use = found.years[found.years["method"].eq("in_use")]
+    assert in_use["until"].tolist() == ["2021-12"]
+    level = of(found.years, "2021-12", "smoothed_level")["hit_rate"]
+    assert found.mean.loc["smoothed_level", "hit_rate"] == pytest.approx(level)
+
+
+def test_a_component_that_only_the_last_year_tried_had_is_noted() -> None:
+    """The trend needs two years, which the first past year does not have."""
+    weights = {"smoothed_level": 1, "trend": 0.1}
+    found = backtest(city(), as_of=LAST_DAY, count=4, weights=weights)
+    assert [note.code for note in found.notes] == ["partly_trend"]
+    assert found.notes[0].facts == {"known": 2, "tried": 3}
+    assert found.verdict.facts["years"] == 2
+
+
+def test_weights_that_no_past_year_could_use_are_neither_praised_nor_blamed() -> None:
+    never = backtest(city(), as_of=LAST_DAY, count=4, weights={"smoothed_level": 1, "relapse": 1})
+    apart = backtest(
+        city(), as_of=LAST_DAY, count=4, weights={"rate": 1, "trend": 1}, inputs_at=known_in(2020)
+    )
+    for found in (never, apart):
+        assert found.verdict.code == "weights_untried"
+        assert not found.is_judged
+        assert not found.is_warning
+        assert "in_use" not in found.mean.index
+    assert [note.code for note in never.notes] == ["missing_relapse"]
+    assert [note.code for note in apart.notes] == ["partly_rate", "partly_trend"]
+
+
+@pytest.mark.parametrize("weights", [None, {"smoothed_level": 1, "trend": 1}])
+def test_a_city_without_incidents_has_nothing_to_find(weights: dict[str, float] | None) -> None:
+    found = backtest(city() * 0, as_of=LAST_DAY, count=4, weights=weights)
+    assert found.verdict.code == "nothing_to_find"
+    assert found.verdict.facts == {"years": 3 if weights is None else 2}
+    assert not found.is_judged
+
+
+def test_a_year_without_incidents_is_not_counted() -> None:
+    counts = city()
+    counts.loc["2022-01":"2022-12"] = 0.0
+    found = backtest(counts, as_of=LAST_DAY, count=4)
+    assert found.verdict.facts["years"] == 2
+    assert found.is_judged
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 99), st.integers(1, 2))
+def test_a_later_day_changes_no_year_of_before(seed: int, later: int) -> None:
+    """The weight of an incident grows with time, but each past year has that of its own day."""
+    counts = city(36 + 12 * later, 8, seed)
+
+    def unit(day: date) -> float:
+        return float(counts.loc[: f"{day:%Y-%m}"].max().max())
+
+    days = [counts.index[35].end_time.date(), counts.index[-1].end_time.date()]
+    first, second = (backtest(counts, as_of=day, count=2, unit=unit) for day in days)
+    kept = second.years[second.years["until"].isin(first.years["until"])]
+    pd.testing.assert_frame_equal(first.years, kept.reset_index(drop=True))
 
 
 def test_what_was_known_is_asked_for_each_past_day() -> None:
@@ -180,15 +263,32 @@ def test_a_count_of_0_and_weights_without_meaning_are_refused() -> None:
         backtest(city(), as_of=LAST_DAY, count=1, weights={"luck": 1})
 
 
-@pytest.mark.real_data
-def test_on_a_real_panel_of_small_counts_the_smoothed_level_is_ahead_of_last_year() -> None:
-    """Mexico City's beats, one incident in twenty kept: about two a year; see benchmarks."""
+def mexico_city(keep: float = 1.0) -> pd.DataFrame:
+    """Monthly incidents of 848 police beats, each kept with a probability."""
     if not REAL_PANEL.exists():
         pytest.skip(f"the Mexico City panel is not there: {REAL_PANEL}")
     rows = pd.read_parquet(REAL_PANEL).astype({"area": str, "month": str})
-    random = np.random.default_rng(0)
-    rows["count"] = random.binomial(rows["count"].to_numpy(int), 0.05)
+    if keep < 1:
+        random = np.random.default_rng(0)
+        rows["count"] = random.binomial(rows["count"].to_numpy(int), keep)
     counts = rows.groupby(["month", "area"])["count"].sum().unstack().astype(float)
-    counts.index = pd.PeriodIndex(counts.index, freq="M")
-    found = backtest(counts, as_of=date(2016, 1, 31), count=170, every=4)
+    return counts.set_axis(pd.PeriodIndex(counts.index, freq="M"))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("count", [85, 170])
+def test_on_a_real_panel_the_smoothed_level_is_at_most_a_point_behind_the_better_plain_count(
+    count: int,
+) -> None:
+    """The highest tenth and fifth of Mexico City's beats at their full counts."""
+    found = backtest(mexico_city(), as_of=date(2016, 1, 31), count=count, every=6)
+    rate = found.mean["hit_rate"]
+    assert rate["smoothed_level"] >= max(rate["last_year"], rate["three_year_mean"]) - 0.01
+    assert found.verdict.code == "level_holds"
+
+
+@pytest.mark.real_data
+def test_on_a_real_panel_of_small_counts_the_smoothed_level_is_ahead_of_last_year() -> None:
+    """Mexico City's beats, one incident in twenty kept: about two a year; see benchmarks."""
+    found = backtest(mexico_city(0.05), as_of=date(2016, 1, 31), count=170, every=4)
     assert found.mean.loc["smoothed_level", "hit_rate"] > found.mean.loc["last_year", "hit_rate"]
