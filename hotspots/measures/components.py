@@ -44,7 +44,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from hotspots.errors import HotspotsError
+from hotspots.errors import CannotMeasure, HotspotsError
 from hotspots.measures.levels import known_months
 from hotspots.measures.rank_intervals import score_deviation
 from hotspots.measures.reasons import Reason
@@ -232,7 +232,9 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     """Return the wards in order of their weighted score, highest first.
 
     The score is the weighted mean of the points of the components that the ward has: one that is
-    missing neither helps nor harms it. With the default weights the order is that of `rank_wards`.
+    missing neither helps nor harms it. A ward that has none of those with a weight takes the points
+    of its smoothed level instead, so that it is neither first nor last by accident. With the
+    default weights the order is that of `rank_wards`.
 
     Parameters
     ----------
@@ -252,6 +254,8 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     ------
     HotspotsError
         `weights_invalid`, see `checked_weights`.
+    CannotMeasure
+        `weights_without_data` (components): no ward has any of those with a weight.
 
     Examples
     --------
@@ -264,21 +268,21 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     >>> weighted_ranking(found, both)["score"].round(1).to_dict()
     {'26734': 62.7, '26737': 50.0}
     """
-    weight = pd.Series(checked_weights(DEFAULT_WEIGHTS if weights is None else weights))
-    total = found.points.notna().astype(float) @ weight
-    shares = found.points.fillna(0.0) @ weight / total.where(total > 0)
+    weight = checked_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    shares = _shares(found.points, weight)
     highest = max(float(found.ranked["score"].max()), np.finfo(float).tiny)
-    by_level = weight["smoothed_level"] / total.where(total > 0)
     table = pd.DataFrame(
         {
-            "score": shares.fillna(0.0).round(9),  # sums differ in their last digits by order
-            "score_deviation": (by_level * found.ranked["score_deviation"] / highest * 100).fillna(
-                0.0
-            ),
+            # sums differ in their last digits by order
+            "score": (found.points.fillna(0.0) * shares).sum(axis=1).round(9),
+            "score_deviation": shares["smoothed_level"]
+            * found.ranked["score_deviation"]
+            / highest
+            * 100,
             "level_rank": found.ranked["rank"],
         }
     ).join(found.points)
-    if weight[weight > 0].index.tolist() != ["smoothed_level"]:
+    if [name for name, value in weight.items() if value] != ["smoothed_level"]:
         table = table.sort_values(["score", "level_rank"], ascending=[False, True])
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table
@@ -318,6 +322,26 @@ def empirical_bayes_rate(
         return rate
     own = variance / (variance + overall / population)
     return overall + own * (rate - overall)
+
+
+def _shares(points: pd.DataFrame, weight: Mapping[str, float]) -> pd.DataFrame:
+    """Return what each component is of a ward's score: wards x components, 1 in every row."""
+    weighed = points.notna() * pd.Series(weight).reindex(points.columns)
+    total = weighed.sum(axis=1)
+    if len(points) and not total.gt(0).any():
+        raise _without_data([name for name, value in weight.items() if value])
+    shares = weighed.div(total.where(total > 0), axis=0).fillna(0.0)
+    shares.loc[total == 0, "smoothed_level"] = 1.0
+    return shares
+
+
+def _without_data(names: Collection[str]) -> CannotMeasure:
+    return CannotMeasure(
+        "weights_without_data",
+        f"All the weight is on {', '.join(names)}, and no ward has data for that. Bring the data "
+        "in, or give the smoothed level or another component a weight.",
+        components=tuple(names),
+    )
 
 
 @dataclass(frozen=True)
