@@ -37,16 +37,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from math import sqrt
+from functools import cached_property
+from math import ceil, sqrt
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import csr_array
+from scipy.special import ndtr
 from scipy.stats import norm
 
-from hotspots.errors import HotspotsError
-from hotspots.measures.levels import known_months
-from hotspots.measures.rank_intervals import score_deviation
+from hotspots.errors import CannotMeasure, HotspotsError
+from hotspots.measures.levels import (
+    Floats,
+    city_total,
+    dispersion,
+    filtered_level,
+    known_months,
+    season_and_drift,
+)
+from hotspots.measures.rank_intervals import (
+    DRAWS,
+    drawn_levels,
+    drawn_years,
+    score_deviation,
+)
 from hotspots.measures.reasons import Reason
 from hotspots.measures.selection import LONG_MONTHS, rank_wards
 from hotspots.programme.selection_rules import COMPONENTS as COMPONENTS
@@ -63,6 +79,11 @@ LEAST_YEARS: Final = 2
 PER_RESIDENTS: Final = 100_000
 BORROWED_INCIDENTS: Final = 10
 """One grave incident in a quiet ward says little: so many of the city's mean are added to it."""
+
+_BY_LEVEL: Final = 1e-6  # of a drawn score: parts wards of equal score, and moves no other
+
+_Wards = npt.NDArray[np.bool_]
+"""One for each ward, in order of rank: does it have the component?"""
 
 PATTERN_POINTS: Final[Mapping[str, float]] = {
     "persistent": 100,
@@ -119,6 +140,8 @@ class Components:
         From `selection.rank_wards`, with `score_deviation` (see `rank_intervals`).
     raw, points : pd.DataFrame
         Wards (in order of `ranked`) x `COMPONENTS`: the number, and 0 to 100; NaN = missing.
+    drawn : DrawnPoints
+        The points that the components could have.
     missing : mapping of str to Reason
         Components that no ward has, and why.
     gaps : mapping of (str, str) to Reason
@@ -130,6 +153,7 @@ class Components:
     ranked: pd.DataFrame
     raw: pd.DataFrame
     points: pd.DataFrame
+    drawn: DrawnPoints
     missing: Mapping[str, Reason] = field(default_factory=dict)
     gaps: Mapping[tuple[str, str], Reason] = field(default_factory=dict)
     details: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -191,10 +215,15 @@ def components(
     ranked = ranked.assign(score_deviation=score_deviation(counts, as_of=as_of, unit=unit))
     view = _View(known, ranked, _incidents(known, unit, inputs), inputs or Inputs())
     found = {name: measure(view) for name, measure in _MEASURES.items()}
+    raw, points = (
+        pd.DataFrame({name: getattr(each, kind) for name, each in found.items()}, ranked.index)
+        for kind in ("raw", "points")
+    )
     return Components(
         ranked,
-        pd.DataFrame({name: each.raw for name, each in found.items()}, index=ranked.index),
-        pd.DataFrame({name: each.points for name, each in found.items()}, index=ranked.index),
+        raw,
+        points,
+        DrawnPoints(view, raw, points, unit),
         {name: each.missing for name, each in found.items() if each.missing},
         {(name, ward): why for name, each in found.items() for ward, why in each.gaps.items()},
         {name: pd.DataFrame(each.made_of) for name, each in found.items() if each.made_of},
@@ -232,7 +261,9 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     """Return the wards in order of their weighted score, highest first.
 
     The score is the weighted mean of the points of the components that the ward has: one that is
-    missing neither helps nor harms it. With the default weights the order is that of `rank_wards`.
+    missing neither helps nor harms it. A ward that has none of those with a weight takes the points
+    of its smoothed level instead, so that it is neither first nor last by accident. With the
+    default weights the order is that of `rank_wards`.
 
     Parameters
     ----------
@@ -244,14 +275,16 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     -------
     pd.DataFrame
         Index ward code, in order of rank, and the columns `rank` (1 to n; equal scores by the
-        smoothed level, then by code), `score` (0 to 100), `score_deviation` (its standard
-        deviation, that of the smoothed level only), `level_rank` (rank by the smoothed level) and
-        the points of every component under its name.
+        smoothed level, then by code), `score` (0 to 100), `score_deviation` (how far the scores of
+        `drawn_scores` lie from it, root of the mean square), `level_rank` (rank by the smoothed
+        level) and the points of every component under its name.
 
     Raises
     ------
     HotspotsError
         `weights_invalid`, see `checked_weights`.
+    CannotMeasure
+        `weights_without_data` (components): no ward has any of those with a weight.
 
     Examples
     --------
@@ -264,24 +297,80 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     >>> weighted_ranking(found, both)["score"].round(1).to_dict()
     {'26734': 62.7, '26737': 50.0}
     """
-    weight = pd.Series(checked_weights(DEFAULT_WEIGHTS if weights is None else weights))
-    total = found.points.notna().astype(float) @ weight
-    shares = found.points.fillna(0.0) @ weight / total.where(total > 0)
-    highest = max(float(found.ranked["score"].max()), np.finfo(float).tiny)
-    by_level = weight["smoothed_level"] / total.where(total > 0)
+    weight = checked_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    shares = _shares(found.points, weight)
+    # sums differ in their last digits by order
+    score = (found.points.fillna(0.0) * shares).sum(axis=1).round(9)
     table = pd.DataFrame(
         {
-            "score": shares.fillna(0.0).round(9),  # sums differ in their last digits by order
-            "score_deviation": (by_level * found.ranked["score_deviation"] / highest * 100).fillna(
-                0.0
-            ),
+            "score": score,
+            "score_deviation": _deviation(found, shares, score),
             "level_rank": found.ranked["rank"],
         }
     ).join(found.points)
-    if weight[weight > 0].index.tolist() != ["smoothed_level"]:
+    if [name for name, value in weight.items() if value] != ["smoothed_level"]:
         table = table.sort_values(["score", "level_rank"], ascending=[False, True])
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table
+
+
+def drawn_scores(found: Components, weights: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Return the scores that the wards could have, if the noise had fallen otherwise.
+
+    For `rank_intervals`. One table of points is drawn for each component that is asked for and kept
+    with `found`, so that other weights are answered at once (see `DrawnPoints`). Wards of equal
+    score differ by a millionth of a point for their drawn level, as in `weighted_ranking`.
+
+    Parameters
+    ----------
+    found : Components
+    weights : mapping of str to float, optional
+        As for `weighted_ranking`.
+
+    Returns
+    -------
+    pd.DataFrame
+        Draws (1,000) x wards, in the order of `found.ranked`: weighted score, 0 to 100.
+
+    Raises
+    ------
+    HotspotsError, CannotMeasure
+        As `weighted_ranking`.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2024-01", periods=24, freq="M")
+    >>> counts = pd.DataFrame({"26734": [2] * 24, "26737": [2, 3] * 12}, index=months)
+    >>> found = components(counts, as_of=date(2025, 12, 31))
+    >>> scores = drawn_scores(found, {"smoothed_level": 1, "trend": 0.5})
+    >>> scores.shape, bool((scores["26734"] > scores["26737"]).mean() > 0.1)
+    ((1000, 2), True)
+    """
+    weight = checked_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    return pd.DataFrame(
+        _drawn_scores(found, _shares(found.points, weight)), columns=found.ranked.index
+    )
+
+
+def share_without_noise(found: Components, weights: Mapping[str, float] | None = None) -> float:
+    """Return how much of the weight is on the time class, whose noise no rank interval knows of.
+
+    Gi* would have to be tested anew in every city drawn, so `pattern` is taken as it is. A share of
+    the weights on components that any ward has; `carried_over` and `relapse` are facts on record.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2024-01", periods=24, freq="M")
+    >>> counts = pd.DataFrame({"26734": [2] * 24}, index=months)
+    >>> known = Inputs(patterns={"26734": "new"})
+    >>> found = components(counts, as_of=date(2025, 12, 31), inputs=known)
+    >>> share_without_noise(found, {"smoothed_level": 3, "pattern": 1})
+    0.25
+    """
+    weight = checked_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    there = {name: weight[name] for name in COMPONENTS if found.points[name].notna().any()}
+    total = sum(there.values())
+    return there.get("pattern", 0.0) / total if total else 0.0
 
 
 def empirical_bayes_rate(
@@ -320,6 +409,47 @@ def empirical_bayes_rate(
     return overall + own * (rate - overall)
 
 
+def _shares(points: pd.DataFrame, weight: Mapping[str, float]) -> pd.DataFrame:
+    """Return what each component is of a ward's score: wards x components, 1 in every row."""
+    weighed = points.notna() * pd.Series(weight).reindex(points.columns)
+    total = weighed.sum(axis=1)
+    if len(points) and not total.gt(0).any():
+        raise _without_data([name for name, value in weight.items() if value])
+    shares = weighed.div(total.where(total > 0), axis=0).fillna(0.0)
+    shares.loc[total == 0, "smoothed_level"] = 1.0
+    return shares
+
+
+def _drawn_scores(found: Components, shares: pd.DataFrame) -> Floats:
+    in_use = [name for name in COMPONENTS if shares[name].gt(0).any()]
+    if in_use == ["smoothed_level"]:
+        return found.drawn.level()
+    score: Floats = found.drawn.of("smoothed_level").astype(float) * _BY_LEVEL
+    for name in in_use:
+        score = score + found.drawn.of(name) * shares[name].to_numpy(float)
+    return score
+
+
+def _deviation(found: Components, shares: pd.DataFrame, score: pd.Series[float]) -> Floats:
+    """Return how far scores drawn lie from the score; of the level alone that is known exactly."""
+    if (shares["smoothed_level"] == 1).all():
+        level, deviation = _level_and_deviation(found.ranked)
+        highest = float(level.max(initial=0.0))
+        return deviation * (100 / highest if highest > 0 else 0.0)
+    distance = _drawn_scores(found, shares) - score.to_numpy(float)
+    root: Floats = np.sqrt((distance**2).mean(axis=0))
+    return root
+
+
+def _without_data(names: Collection[str]) -> CannotMeasure:
+    return CannotMeasure(
+        "weights_without_data",
+        f"All the weight is on {', '.join(names)}, and no ward has data for that. Bring the data "
+        "in, or give the smoothed level or another component a weight.",
+        components=tuple(names),
+    )
+
+
 @dataclass(frozen=True)
 class _View:
     known: pd.DataFrame
@@ -330,6 +460,259 @@ class _View:
     @property
     def wards(self) -> pd.Index[str]:
         return self.ranked.index
+
+
+@dataclass(frozen=True)
+class DrawnPoints:
+    """Points that the components could have, had the noise of the counts fallen otherwise.
+
+    Every draw is one city. Its levels are drawn as in `rank_intervals`; the incidents of its past
+    years to agree with them (`rank_intervals.drawn_years`), and from these the numbers of the other
+    components, without noise, which become points by the same mapping as those observed:
+
+    ==============  ===========================================================================
+    rate            expected incidents of the last year per resident, shrunk to that of all as
+                    far as they differ more from draw to draw than from ward to ward
+    persistence     share of years in which the expected index is in the top fifth
+    trend           z of the expected incidents of two years
+    severity        normal, with the variance of a mean of the ward's incidents and ten more
+    neighbours      mean of the drawn levels of the neighbours
+    ==============  ===========================================================================
+
+    What noise explains is drawn as alike, so a rank by components of little information has a wide
+    interval. `carried_over` and `relapse` are facts on record and have no noise; `pattern` is taken
+    as it is (see `share_without_noise`).
+
+    Nothing is drawn before it is asked for. What other components than the level need is drawn
+    once, all together, and kept: 4 bytes for each of five components, draw and ward.
+
+    Attributes
+    ----------
+    view : _View
+    raw, points : pd.DataFrame
+        As in `Components`: what is missing there stays missing (0, and no part of a score).
+    unit : float
+        Index of one incident for the noise.
+    draws, seed : int
+    """
+
+    view: _View
+    raw: pd.DataFrame
+    points: pd.DataFrame
+    unit: float
+    draws: int = DRAWS
+    seed: int = 0
+
+    def level(self) -> Floats:
+        """Return the points of the smoothed level, draws x wards."""
+        return _share_of_highest(self._levels())
+
+    def of(self, name: str) -> npt.NDArray[np.floating]:
+        """Return the points of any component: draws x wards, or one row if there is no noise."""
+        if name in _DRAWN:
+            return self._kept[name]
+        return self.points[[name]].fillna(0.0).to_numpy(float).T
+
+    @cached_property
+    def _kept(self) -> Mapping[str, npt.NDArray[np.float32]]:
+        city = _DrawnCity(
+            self.view, self.raw, self._levels(), _noise(self.view, self.unit), self.seed
+        )
+        there = {name: self.points[name].notna().to_numpy() for name in _DRAWN}
+        return {
+            name: np.where(there[name], draw(city, there[name]), 0.0).astype(np.float32)
+            for name, draw in _DRAWN.items()
+            if there[name].any()
+        }
+
+    def _levels(self) -> Floats:
+        score, deviation = _level_and_deviation(self.view.ranked)
+        return drawn_levels(score, deviation, draws=self.draws, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """How the counts of a city scatter.
+
+    Attributes
+    ----------
+    incidents : pd.DataFrame
+        Months x wards, in order of rank.
+    phi : float
+        Variance of a month's incidents over their mean.
+    drift : float
+        Of the city's total per month, log scale.
+    by_number : float
+        How much of the variance of the index is that of the number of incidents; the rest is that
+        of their gravity.
+    gravity : array
+        Index of one incident, by ward.
+    variance : float
+        Of the index of one incident.
+    """
+
+    incidents: pd.DataFrame
+    phi: float
+    drift: float
+    by_number: float
+    gravity: Floats
+    variance: float
+
+
+def _noise(view: _View, unit: float) -> _Noise:
+    season = season_and_drift(city_total(view.known))
+    level = filtered_level(view.known, season, unit=unit)
+    counted = view.incidents[view.wards]
+    incidents = counted if counted.sum(axis=None) > 0 else view.known[view.wards] / unit
+    phi = dispersion(incidents, season)
+    gravity, mean, variance = _gravity(view.known[view.wards], incidents)
+    by_number = min(1.0, phi * mean / level.phi)
+    return _Noise(incidents, phi, season.drift, by_number, gravity, variance)
+
+
+def _gravity(known: pd.DataFrame, incidents: pd.DataFrame) -> tuple[Floats, float, float]:
+    """Return the index of one incident by ward, that of the city, and the variance of one's.
+
+    The variance is that of the months' index about the incidents times the ward's own ratio: of n
+    incidents in months of n_t it is expected to be (n - sum(n_t^2) / n) times that of one.
+    """
+    index, number = (each.iloc[-LONG_MONTHS:].to_numpy(float) for each in (known, incidents))
+    index = np.where(np.isnan(number), 0.0, np.nan_to_num(index))
+    number = np.nan_to_num(number)
+    whole, least = number.sum(axis=0), np.finfo(float).tiny
+    mean = max(float(index.sum() / max(whole.sum(), least)), least)
+    own = np.where((whole > 0) & (index.sum(axis=0) > 0), index.sum(axis=0), mean)
+    own = own / np.where((whole > 0) & (index.sum(axis=0) > 0), whole, 1.0)
+    freedom = float((whole - (number**2).sum(axis=0) / np.maximum(whole, least)).sum())
+    squares = float((np.where(whole > 0, index - own * number, 0.0) ** 2).sum())
+    return own, mean, squares / max(freedom, 1.0)
+
+
+def _level_and_deviation(ranked: pd.DataFrame) -> tuple[Floats, Floats]:
+    score, deviation = (ranked[name].to_numpy(float) for name in ("score", "score_deviation"))
+    return score, deviation
+
+
+@dataclass(frozen=True)
+class _DrawnCity:
+    """The draws that the components share, draws x wards, and the components of them."""
+
+    view: _View
+    raw: pd.DataFrame
+    level: Floats
+    noise: _Noise
+    seed: int
+
+    @cached_property
+    def years(self) -> tuple[Floats, ...]:
+        """Expected incidents of the past years, the last first."""
+        noise, (by_number, _) = self.noise, self._factors
+        return drawn_years(
+            noise.incidents,
+            _level_and_deviation(self.view.ranked)[0] / noise.gravity * by_number,
+            phi=noise.phi,
+            drift=noise.drift,
+            seed=self.seed + 1,
+        )
+
+    @cached_property
+    def _factors(self) -> tuple[Floats, Floats]:
+        """What the noise makes of number and gravity; their product is that of the level."""
+        of_number, of_gravity = self._noises
+        score, deviation = _level_and_deviation(self.view.ranked)
+        share = deviation / np.where(score > 0, score, np.inf)
+        part = self.noise.by_number
+        return (
+            np.maximum(1 + sqrt(part) * share * of_number, 0.0),
+            np.maximum(1 + sqrt(1 - part) * share * of_gravity, 0.0),
+        )
+
+    @cached_property
+    def _noises(self) -> tuple[Floats, Floats]:
+        """Two standard noises without correlation that together are the noise of the level."""
+        score, deviation = _level_and_deviation(self.view.ranked)
+        of_level = (self.level - score) / np.maximum(deviation, np.finfo(float).tiny)
+        other = np.random.default_rng([self.seed, 1]).standard_normal(of_level.shape)
+        part, rest = sqrt(self.noise.by_number), sqrt(1 - self.noise.by_number)
+        return part * of_level + rest * other, rest * of_level - part * other
+
+    def smoothed_level(self, _: _Wards) -> Floats:
+        return _share_of_highest(self.level)
+
+    def rate(self, there: _Wards) -> Floats:
+        residents = pd.Series(self.view.inputs.population, dtype=float).reindex(self.view.wards)
+        own = residents.to_numpy(float)[there]
+        drawn = np.zeros(self.level.shape)
+        drawn[:, there] = _shrunk_draws(self.years[0][:, there] / own, own)
+        return _share_of_highest(drawn)
+
+    def persistence(self, _: _Wards) -> Floats:
+        known = self.view.known[self.view.wards].notna().to_numpy()
+        gravity = self.noise.gravity * self._factors[1]
+        in_top, counted = np.zeros(gravity.shape), np.zeros(gravity.shape[1])
+        for n, year in enumerate(self.years):
+            end = len(known) - 12 * n
+            whole = known[end - 12 : end].all(axis=0)
+            counted += whole
+            in_top[:, whole] += _in_top((year * gravity)[:, whole])
+        return in_top / np.maximum(counted, 1) * 100
+
+    def trend(self, _: _Wards) -> Floats:
+        last, before = self.years[:2]
+        points: Floats = ndtr(sqrt(2) * (np.sqrt(last) - np.sqrt(before))) * 100
+        return points
+
+    def severity(self, there: _Wards) -> Floats:
+        number = self.noise.incidents.iloc[-LONG_MONTHS:].sum().to_numpy(float)
+        deviation = np.sqrt(self.noise.variance / (number + BORROWED_INCIDENTS))
+        drawn = self.raw["severity"].fillna(0.0).to_numpy(float) + deviation * self._noises[1]
+        return _share_of_highest(np.maximum(drawn, 0.0) * there)
+
+    def neighbours(self, _: _Wards) -> Floats:
+        mean: Floats = (_mean_of_neighbours(self.view) @ self.level.T).T
+        return _share_of_highest(mean)
+
+
+def _share_of_highest(drawn: Floats) -> Floats:
+    highest = drawn.max(axis=1, keepdims=True)
+    share: Floats = drawn / np.maximum(highest, np.finfo(float).tiny) * 100
+    return share
+
+
+def _in_top(drawn: Floats) -> npt.NDArray[np.bool_]:
+    places = ceil(drawn.shape[1] * TOP_SHARE)
+    if not places:
+        return np.zeros(drawn.shape, bool)
+    return drawn >= np.partition(drawn, -places, axis=1)[:, [-places]]
+
+
+def _shrunk_draws(rate: Floats, residents: Floats) -> Floats:
+    """Shrink drawn rates to that of all together, in mean and in variance (Marshall 1991).
+
+    The variance between wards is not known better than its own error, so it is at least that.
+    """
+    weight = residents / residents.sum()
+    mean, within = rate.mean(axis=0), rate.var(axis=0)
+    overall = float(weight @ mean)
+    spread = float(weight @ ((mean - overall) ** 2 - within))
+    between = max(spread, sqrt(2 * float(((weight * within) ** 2).sum())))
+    own = between / np.maximum(between + within, np.finfo(float).tiny)
+    shrunk: Floats = overall + own * (mean - overall) + np.sqrt(own) * (rate - mean)
+    return np.maximum(shrunk, 0.0)
+
+
+def _mean_of_neighbours(view: _View) -> csr_array:
+    place = {str(ward): n for n, ward in enumerate(view.wards)}
+    near = view.inputs.neighbours or {}
+    pairs = [
+        (n, place[str(other)])
+        for ward, n in place.items()
+        for other in near.get(ward, ())
+        if other in place
+    ]
+    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+    weight = 1 / np.bincount(rows, minlength=len(place))[rows]
+    return csr_array((weight, (rows, columns)), shape=(len(place), len(place)))
 
 
 @dataclass(frozen=True)
@@ -492,6 +875,16 @@ _MEASURES: Final[Mapping[str, Callable[[_View], _Found]]] = {
     "pattern": _pattern,
     "carried_over": _carried_over,
     "relapse": _relapse,
+}
+
+
+_DRAWN: Final[Mapping[str, Callable[[_DrawnCity, _Wards], Floats]]] = {
+    "smoothed_level": _DrawnCity.smoothed_level,
+    "rate": _DrawnCity.rate,
+    "persistence": _DrawnCity.persistence,
+    "trend": _DrawnCity.trend,
+    "severity": _DrawnCity.severity,
+    "neighbours": _DrawnCity.neighbours,
 }
 
 

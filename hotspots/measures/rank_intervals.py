@@ -14,13 +14,16 @@ On made-up cities of 168 wards the intervals of 90 % hold the rank of the true l
 of the wards where levels stay or walk by 2 % a month, in 83 to 87 % where they walk by 5 %
 (`benchmarks/selection.py`).
 
-Ranks are drawn from gamma distributions with that mean and variance (counts are never negative and
-skewed), all wards at once: a parametric bootstrap.
+Scores are drawn from gamma distributions with that mean and variance (counts are never negative and
+skewed), all wards at once: a parametric bootstrap. What rests on other counts than the level's is
+drawn to agree with the level drawn: see `drawn_years`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -44,6 +47,13 @@ CONFIDENCE: Final = 0.90
 _CHUNK: Final = 1_000_000  # cells drawn at once: bounds memory at some 30 MB
 _NO_NOISE: Final = 1e-6  # of the score: what is less cannot move a rank
 _LEAST_SHAPE: Final = 1e-6  # a mean of next to nothing must not divide by 0
+_BETWEEN_YEARS: Final = 289 / 36  # drift variances between the means of neighbouring years
+_WITHIN_YEAR: Final = 12 / 3  # and between a year's mean and the level at its end
+_LEAST_YEAR: Final = 0.5  # incidents a year that a silent ward is taken to have
+_LEAST_DRAWN: Final = 0.01
+_USUAL_DRIFT, _SPREAD_OF_DRIFT = 0.002, 0.003  # monthly drift variance before counts are seen
+_LEAST_DRIFT, _MOST_DRIFT = 0.0005, 0.02
+_UNKNOWN: Final = 1e9  # variance of what nothing is known of
 _Ints = npt.NDArray[np.intp]
 
 
@@ -79,8 +89,81 @@ def score_deviation(counts: pd.DataFrame, *, as_of: date, unit: float = 1.0) -> 
     return deviation.rename("score_deviation")
 
 
+def drawn_levels(score: Floats, deviation: Floats, *, draws: int = DRAWS, seed: int = 0) -> Floats:
+    """Return levels that the wards could have, draws x wards: gamma with this mean and deviation.
+
+    Examples
+    --------
+    >>> drawn_levels(np.array([96.0, 24.0]), np.array([9.0, 4.0])).mean(axis=0).round()
+    array([96., 24.])
+    """
+    return _draws(score, deviation, draws, np.random.default_rng(seed))
+
+
+def drawn_years(
+    incidents: pd.DataFrame,
+    level: Floats,
+    *,
+    phi: float,
+    drift: float = 0.0,
+    seed: int = 0,
+) -> tuple[Floats, ...]:
+    """Return the incidents to be expected in each past year that go with the levels drawn.
+
+    A ward's level walks; the mean of a year is that of the year before times the city's drift, with
+    the variance of the difference of neighbouring means of a random walk, (2 n^2 + 1) / (3 n) for
+    n = 12, and the last year's mean differs from the level by n / 3 (both times the drift variance,
+    log scale). A Kalman filter over the years gives what was known at the end of each; from the
+    level drawn each year is then drawn backwards (Carter and Kohn 1994, Biometrika 81, 541-553). So
+    a change that noise explains is drawn as next to none. How far wards walk is itself not known
+    well and is drawn once for each city.
+
+    Parameters
+    ----------
+    incidents : pd.DataFrame
+        Months x wards, NaN only above a ward's first known month.
+    level : array
+        Draws x wards, incidents a year.
+    phi : float
+        Variance of a month's incidents over their mean.
+    drift : float
+        Of the city's total per month, log scale.
+    seed : int
+
+    Returns
+    -------
+    tuple of array
+        By year, the last first, draws x wards: incidents a year. The last year is there in any
+        case, earlier ones while all twelve months are in the table.
+
+    Examples
+    --------
+    >>> months = pd.period_range("2024-01", periods=24, freq="M")
+    >>> counts = pd.DataFrame({"26734": [2, 2, 1, 2] * 3 + [2, 2, 3, 2] * 3}, index=months)
+    >>> level = drawn_levels(np.array([24.0]), np.array([4.0]))
+    >>> last, before = drawn_years(counts, level, phi=1.0)
+    >>> float(counts[12:].sum().iloc[0] - counts[:12].sum().iloc[0]), round((last - before).mean())
+    (6.0, 1)
+    """
+    random = np.random.default_rng(seed)
+    growth = float(np.exp(12 * drift))
+    seen = _seen_years(incidents, phi)
+    variance = _drawn_drift_variance(seen, phi, growth, len(level), random)
+    last, *earlier = _filtered_years(seen, float(variance.mean()), growth)
+    drawn = [last.drawn(level, _walk(last.mean, variance * _WITHIN_YEAR), 1.0, random)]
+    for year in earlier:
+        walk = _walk(year.mean, variance * _BETWEEN_YEARS)
+        drawn.append(year.drawn(drawn[-1], walk, growth, random))
+    return tuple(drawn)
+
+
 def rank_intervals(
-    ranked: pd.DataFrame, *, top: int, draws: int = DRAWS, seed: int = 0
+    ranked: pd.DataFrame,
+    *,
+    top: int,
+    draws: int = DRAWS,
+    seed: int = 0,
+    drawn: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return how far down and up every ward's rank could be, and how surely it is in the top.
 
@@ -95,6 +178,10 @@ def rank_intervals(
         Cities drawn.
     seed : int
         Same seed, same answer, in whatever order the wards are given.
+    drawn : pd.DataFrame, optional
+        Draws x wards (codes): scores that the wards could have, as `components.drawn_scores` gives
+        them for any weights. Without them scores are drawn here, each ward's by itself around its
+        score, which is right for the smoothed level alone and too unsure for anything else.
 
     Returns
     -------
@@ -123,8 +210,11 @@ def rank_intervals(
     """
     _check(ranked, top, draws)
     ordered = ranked.sort_values("rank")
-    score, deviation = (ordered[name].to_numpy(float) for name in ("score", "score_deviation"))
-    ranks = _drawn_ranks(score, deviation, draws, seed)
+    if drawn is None:
+        score, deviation = (ordered[name].to_numpy(float) for name in ("score", "score_deviation"))
+        ranks = _drawn_ranks(score, deviation, draws, seed)
+    else:
+        ranks = _ranks(drawn[list(ordered.index)].to_numpy(float))
     low, high = _ends(ranks)
     rank, p_top = ordered["rank"].to_numpy(), (ranks <= top).mean(axis=0)
     table = pd.DataFrame(
@@ -182,9 +272,14 @@ def _drawn_ranks(score: Floats, deviation: Floats, draws: int, seed: int) -> _In
     step = max(1, _CHUNK // max(1, len(score)))
     for start in range(0, draws, step):
         drawn = _draws(score, deviation, min(step, draws - start), random)
-        order = np.argsort(-drawn, axis=1, kind="stable")
-        rows = ranks[start : start + len(drawn)]
-        np.put_along_axis(rows, order, np.arange(1, len(score) + 1)[None, :], axis=1)
+        ranks[start : start + len(drawn)] = _ranks(drawn)
+    return ranks
+
+
+def _ranks(drawn: Floats) -> _Ints:
+    order = np.argsort(-drawn, axis=1, kind="stable")
+    ranks = np.empty(drawn.shape, dtype=np.intp)
+    np.put_along_axis(ranks, order, np.arange(1, drawn.shape[1] + 1)[None, :], axis=1)
     return ranks
 
 
@@ -194,6 +289,80 @@ def _draws(score: Floats, deviation: Floats, draws: int, random: np.random.Gener
     scale = np.where(varies, score / shape, 0.0)
     drawn: Floats = random.standard_gamma(shape, (draws, len(score))) * scale
     return np.where(varies, drawn, score)
+
+
+@dataclass(frozen=True)
+class _Year:
+    """What is known of a year, by ward, in incidents a year: the mean and its variance."""
+
+    mean: Floats
+    variance: Floats
+
+    def next(self, seen: _Year, walk: Floats, growth: float) -> _Year:
+        predicted, spread = self.mean * growth, self.variance * growth**2 + walk
+        gain = 1 / (1 + seen.variance / spread)
+        return _Year(predicted + gain * (seen.mean - predicted), spread * (1 - gain))
+
+    def drawn(
+        self, later: Floats, walk: Floats, growth: float, random: np.random.Generator
+    ) -> Floats:
+        """Draw this year given the later one: draws x wards."""
+        spread = self.variance * growth**2 + walk
+        mean = self.mean + self.variance * growth / spread * (later - self.mean * growth)
+        own = random.standard_normal(later.shape) * np.sqrt(self.variance * walk / spread)
+        return np.maximum(mean + own, _LEAST_DRAWN)
+
+
+def _seen_years(incidents: pd.DataFrame, phi: float) -> list[_Year]:
+    """Return incidents a year of each past year and the variance of their noise, the last first."""
+    values = incidents.to_numpy(float)
+    noise = phi * np.maximum(incidents.mean().fillna(0.0).to_numpy(float) * 12, _LEAST_YEAR)
+    seen = []
+    for end in range(len(values), min(11, len(values) - 1), -12):
+        year = values[max(0, end - 12) : end]
+        months = np.isfinite(year).sum(axis=0)
+        mean = np.nansum(year, axis=0) / np.maximum(months, 1)
+        seen.append(_Year(mean * 12, np.where(months, noise * 12 / np.maximum(months, 1), np.inf)))
+    return seen
+
+
+def _drawn_drift_variance(
+    seen: list[_Year], phi: float, growth: float, draws: int, random: np.random.Generator
+) -> Floats:
+    """Draw the monthly drift variance that the wards have in common: draws x 1.
+
+    The squared change of a ward from year to year, less its noise, is expected to be the walk of
+    its mean. Over all wards and years, each over its mean, that has an error of its own; it is set
+    against what is usual, by the precision of both.
+    """
+    change, size, error = 0.0, 0.0, 0.0
+    for last, before in itertools.pairwise(seen):
+        both = np.isfinite(last.variance) & np.isfinite(before.variance)
+        now, then = last.mean[both], before.mean[both] * growth
+        mean = (now + then) / 2 + 1
+        noise = phi * (now + then * growth)
+        change += float((((now - then) ** 2 - noise) / mean).sum())
+        size += float(_BETWEEN_YEARS * mean.sum())
+        error += float((2 * (noise + _BETWEEN_YEARS * _USUAL_DRIFT * mean**2) ** 2 / mean**2).sum())
+    known = size**2 / error if error > 0 else 0.0
+    usual = 1 / _SPREAD_OF_DRIFT**2
+    middle = (change * size / error if error > 0 else 0.0) + usual * _USUAL_DRIFT
+    drawn = random.normal(middle / (known + usual), (known + usual) ** -0.5, (draws, 1))
+    return np.clip(drawn, _LEAST_DRIFT, _MOST_DRIFT)
+
+
+def _filtered_years(seen: list[_Year], drift_variance: float, growth: float) -> list[_Year]:
+    """Return what was known of each year at its end, the last first."""
+    nothing = np.zeros(len(seen[0].mean))
+    years = [_Year(nothing, nothing + _UNKNOWN)]
+    for year in reversed(seen):
+        walk = _walk(years[-1].mean, drift_variance * _BETWEEN_YEARS)
+        years.append(years[-1].next(year, walk, growth))
+    return years[:0:-1]
+
+
+def _walk(mean: Floats, variance: float | Floats) -> Floats:
+    return variance * np.maximum(mean, _LEAST_YEAR) ** 2
 
 
 def _ends(ranks: _Ints) -> tuple[_Ints, _Ints]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotspots.errors import HotspotsError
+from hotspots.errors import CannotMeasure, HotspotsError
 from hotspots.measures.components import (
     COMPONENTS,
     DEFAULT_WEIGHTS,
@@ -177,6 +177,25 @@ def test_a_missing_component_neither_helps_nor_harms() -> None:
     found = components(steady(4, 2), as_of=LAST_DAY, inputs=inputs)
     ranked = weighted_ranking(found, {"smoothed_level": 1, "relapse": 1})
     assert ranked.loc["w00", "score"] == pytest.approx(found.points.loc["w00", "smoothed_level"])
+
+
+def test_a_ward_without_any_weighted_component_takes_the_points_of_its_level() -> None:
+    inputs = Inputs(population={"w00": 1000.0, "w02": 1000.0})
+    found = components(steady(4, 2, 1), as_of=LAST_DAY, inputs=inputs)
+    ranked = weighted_ranking(found, {"rate": 1})
+    assert list(ranked.index) == ["w00", "w01", "w02"]
+    assert ranked.loc["w01", "score"] == pytest.approx(found.points.loc["w01", "smoothed_level"])
+
+
+@pytest.mark.parametrize("weights", [{"rate": 1}, {"relapse": 2, "rate": 1, "trend": 1}])
+def test_weights_on_nothing_but_what_is_missing_are_refused(weights: dict[str, float]) -> None:
+    found = components(steady(4, 2, months=8), as_of=date(2020, 8, 31))
+    with pytest.raises(CannotMeasure) as refused:
+        weighted_ranking(found, weights)
+    assert refused.value.reason == "weights_without_data"
+    assert set(refused.value.facts["components"]) == set(weights)  # type: ignore[call-overload]
+    for language in LANGUAGES:
+        assert "rate" in texts(language).error(refused.value)
 
 
 @settings(deadline=None, max_examples=10)
