@@ -34,6 +34,8 @@ from hotspots.measures.components import (
     Inputs,
     checked_weights,
     components,
+    drawn_scores,
+    share_without_noise,
     weighted_ranking,
 )
 from hotspots.measures.crime_groups import CrimeGroups, crime_groups
@@ -115,6 +117,11 @@ class Selection:
     not_ranked: tuple[str, ...]
     names: Mapping[str, str]
 
+    @property
+    def share_without_noise(self) -> float:
+        """How much of the weight no interval knows the noise of (that of the time class)."""
+        return share_without_noise(self.components, self.question.weights)
+
     def reasons(self, ward: str) -> tuple[Reason, ...]:
         """Return why a ward has its place, how sure that is, and what each component says."""
         table = self.table
@@ -151,6 +158,7 @@ class Selection:
             **numbers,
             "p_top": round(float(row["p_top"]), 3),
             "cannot_tell": bool(row["cannot_tell"]),
+            "share_without_noise": round(self.share_without_noise, 3),
             "components": self._numbers(ward),
             "pattern": row["time_class"] or None,
             "chosen_by_rules": bool(row["chosen"]),
@@ -221,7 +229,8 @@ class WardChoice:
             found = self._components(question, as_of)
             count = question.constraints.count
             ranking = weighted_ranking(found, question.weights)
-            intervals = rank_intervals(ranking, top=count).drop(columns="rank")
+            drawn = drawn_scores(found, question.weights)
+            intervals = rank_intervals(ranking, top=count, drawn=drawn).drop(columns="rank")
             facts = self.facts(as_of)
             choice = choose(ranking, question.constraints, facts)
         edition = self._edition(as_of)
@@ -269,7 +278,7 @@ class WardChoice:
                     as_of=as_of,
                     count=count,
                     weights=weights,
-                    unit=self._unit(as_of, question.kind),
+                    unit=lambda day: self._unit(day, question.kind),
                     incidents=incidents,
                     inputs_at=lambda day: self._inputs(
                         day, question.kind, edition, day.year + ahead

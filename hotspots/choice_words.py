@@ -122,7 +122,14 @@ def question_lines(selection: Selection, programme: Programme, say: Texts) -> li
     if asked.kind is not None:
         lines.append(say("selection.asked_kind", kind=kind_name(asked.kind, programme, say)))
     lines.append(say("selection.asked_weights", weights=weights_line(asked.weights_in_use, say)))
+    lines += noise_lines(selection, say)
     return lines + list(rule_lines(asked.constraints, selection.names, programme, say))
+
+
+def noise_lines(selection: Selection, say: Texts) -> list[str]:
+    """Say how much of the weight the rank intervals know no noise of, if any."""
+    share = selection.share_without_noise
+    return [say("selection.without_noise", share=say.percent(share))] if share else []
 
 
 # -- tables

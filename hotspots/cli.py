@@ -1071,6 +1071,7 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
                 "edition": selection.edition,
                 "kind": selection.question.kind,
                 "weights": selection.question.weights_in_use,
+                "share_without_noise": selection.share_without_noise,
                 "constraints": as_table(selection.question.constraints),
                 "wards": choice_data(selection, chosen),
                 "left_out": left,
@@ -1122,6 +1123,7 @@ def _print_backtest(
                 "years": _records(found.years.reset_index(drop=True), index="row"),
                 "verdict": reasons_data([found.verdict])[0],
                 "warning": found.is_warning,
+                "judged": found.is_judged,
                 "notes": reasons_data(found.notes),
             }
         )

@@ -65,7 +65,9 @@ MONTHS = pd.period_range("2022-01", "2025-12", freq="M")
 
 
 @given(
-    st.dictionaries(st.sampled_from(COMPONENTS), st.floats(0.05, 1), min_size=1),
+    st.dictionaries(st.sampled_from(COMPONENTS), st.floats(0.05, 1), min_size=1).filter(
+        lambda weights: set(weights) != {"rate"}  # nobody brought residents in
+    ),
     st.integers(1, 30),
     st.sampled_from([None, 1, 4]),
 )
@@ -90,6 +92,12 @@ def test_every_rank_has_its_interval_and_its_reasons(
         for language in LANGUAGES:
             lines = choice_reasons(found, str(ward), demonstration.programme(), texts(language))
             assert len(lines) == len(found.reasons(str(ward)))
+
+
+def test_weights_on_what_the_store_does_not_know_are_refused(demonstration: Tracker) -> None:
+    with pytest.raises(CannotMeasure) as refused:
+        demonstration.choose(ask(weights={"rate": 1.0}), DAY)
+    assert refused.value.reason == "weights_without_data"
 
 
 def test_without_other_wishes_the_ranking_is_that_of_the_smoothed_level(
@@ -391,6 +399,26 @@ def test_the_backtest_of_other_weights_is_set_against_the_level(demonstration: T
     level = demonstration.selection_backtest(DAY, ask())
     assert list(level.mean.index) == ["smoothed_level", "last_year", "three_year_mean"]
     assert level.years["until"].max() == "2025-10"  # the year after must be known
+
+
+def test_weight_on_the_time_class_is_said_to_be_without_noise(demonstration: Tracker) -> None:
+    weights = {"smoothed_level": 3.0, "pattern": 1.0}
+    selection = demonstration.choose(ask(weights=weights), DAY)
+    said = question_lines(selection, demonstration.programme(), texts("en"))
+    assert any("25.0% of the weight" in line for line in said)
+    ward = str(selection.table.index[0])
+    assert selection.evidence(ward)["share_without_noise"] == 0.25
+    assert demonstration.choose(ask(), DAY).share_without_noise == 0
+
+
+def test_any_weight_makes_ranks_no_surer_than_the_counts(demonstration: Tracker) -> None:
+    level, trend = (
+        demonstration.choose(ask(weights=weights), DAY).table
+        for weights in ({"smoothed_level": 1.0}, {"smoothed_level": 1.0, "trend": 1.0})
+    )
+    width = [(table["rank_high"] - table["rank_low"]).mean() for table in (level, trend)]
+    assert width[1] > width[0]
+    assert trend["p_top"].sum() == pytest.approx(12)
 
 
 def test_crime_groups_stand_for_every_ward_and_category(demonstration: Tracker) -> None:

@@ -11,8 +11,8 @@ smoothed_level  index per year                             share of the highest 
 rate            incidents a year per 100,000 residents,    share of the highest ward's
                 smoothed (`empirical_bayes_rate`)
 persistence     share of past years in the top fifth       the share
-trend           z = 2 (sqrt x1 - sqrt x0), last 12 months  normal probability of z / sqrt 2:
-                against the 12 before                      50 = no change
+trend           z = sqrt 2 (sqrt x1 - sqrt x0), the last   normal probability of z:
+                12 months against the 12 before            50 = no change
 severity        index per incident over 36 months, as if   share of the highest ward's
                 ten of the city's mean were added
 neighbours      mean smoothed level of the neighbours      share of the highest of these means
@@ -799,13 +799,13 @@ def _trend(view: _View) -> _Found:
         view.incidents[view.wards].iloc[rows].sum(min_count=12)
         for rows in (slice(-24, -12), slice(-12, None))
     )
-    raw = 2 * (np.sqrt(last) - np.sqrt(before))
+    # the square root of a count has variance 1/4, the difference of two 1/2
+    raw = sqrt(2) * (np.sqrt(last) - np.sqrt(before))
     gaps = {
         str(ward): Reason("trend_too_short", {"months": int(known[ward]), "needed": 24})
         for ward in raw.index[raw.isna()]
     }
-    # the difference of two counts of equal mean has variance 2 on this scale
-    points = pd.Series(norm.cdf(raw / sqrt(2)) * 100, index=view.wards)
+    points = pd.Series(norm.cdf(raw) * 100, index=view.wards)
     return _Found(raw, points, gaps=gaps, made_of={"last12": last, "before12": before})
 
 

@@ -209,7 +209,9 @@ class _Past:
 
     def _scores(self, found: Components) -> Iterator[tuple[str, pd.Series[float]]]:
         yield "smoothed_level", found.ranked["score"]
-        if _others(self.weight):
+        weighted = [name for name, value in self.weight.items() if value]
+        known = bool(found.points[weighted].notna().to_numpy().any())
+        if _others(self.weight) and known:  # else `_judged` says that the year could not be tried
             yield "in_use", weighted_ranking(found, self.weight)["score"]
         yield "last_year", found.ranked["last12"]
         yield "three_year_mean", found.ranked["mean36"]

@@ -107,7 +107,7 @@ def test_the_trend_is_a_difference_of_square_roots() -> None:
     counts = steady(1, 3)
     counts.iloc[-12:, 0] = 3.0
     found = components(counts, as_of=LAST_DAY)
-    assert found.raw.loc["w00", "trend"] == pytest.approx(2 * (6 - np.sqrt(12)))
+    assert found.raw.loc["w00", "trend"] == pytest.approx(np.sqrt(2) * (6 - np.sqrt(12)))
     assert found.points.loc["w01", "trend"] == pytest.approx(50.0)
     assert found.points.loc["w00", "trend"] > 95.0
 

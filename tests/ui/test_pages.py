@@ -370,7 +370,8 @@ def test_other_weights_give_another_list_and_a_warning_where_they_lose(
     test.slider(key="widget:selection.weight.smoothed_level").set_value(0).run()
     assert not test.exception
     assert any("Nên cân nhắc" in each.value for each in test.warning)
-    assert test.selectbox(key="selection.preset").value == "own"
+    shown = test.selectbox(key="selection.preset")
+    assert shown.options[shown.index] == say("selection.preset_own")
     test.selectbox(key="selection.preset").select("unfinished_first").run()
     assert test.slider(key="widget:selection.weight.relapse").value == 30
     for name in ("smoothed_level", "relapse", "carried_over"):

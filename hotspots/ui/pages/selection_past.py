@@ -28,6 +28,8 @@ def show(snapshot: Snapshot, say: Texts) -> None:
     )
     if found.is_warning:
         st.warning(verdict, icon=":material/trending_down:")
+    elif not found.is_judged:
+        st.info(verdict, icon=":material/help:")
     else:
         st.success(verdict, icon=":material/check:")
     st.subheader(say("selection.past_mean"))

@@ -11,6 +11,7 @@ from hotspots.choice import Selection
 from hotspots.choice_words import (
     choice_reasons,
     interval_text,
+    noise_lines,
     place_word,
     reason_line,
     time_class_word,
@@ -41,6 +42,8 @@ def show(snapshot: Snapshot, say: Texts) -> None:
         return
     _past_warning(selection, snapshot, say)
     _missing(selection, say)
+    for line in noise_lines(selection, say):
+        st.caption(line)
     clash(selection, snapshot, say)
     left, right = st.columns([5, 4], gap="medium")
     with left:
