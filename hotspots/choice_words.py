@@ -26,15 +26,16 @@ _RANKING: Final = ("rank", "rank_low", "rank_high", "p_top", "score", "level", "
 def reason_line(reason: Reason, names: Mapping[str, str], programme: Programme, say: Texts) -> str:
     """Say a reason of a choice, with names for the codes of wards, regions, units and kinds."""
     facts: dict[str, Any] = dict(reason.facts)
-    labels = {code: each.label for code, each in programme.regions.items()}
-    labels |= {code: each.label for code, each in programme.units.items()}
+    regions = {code: each.label for code, each in programme.regions.items()}
+    units = {code: each.label for code, each in programme.units.items()}
+    labels = {"region": regions, "unit": units}  # a unit may have the code of a region
     for fact, value in facts.items():
         if fact == "wards" and isinstance(value, str):
             facts[fact] = ", ".join(names.get(code, code) for code in value.split(", "))
         elif fact == "neighbour":
             facts[fact] = names.get(str(value), str(value))
-        elif fact in ("region", "unit") and value in labels:
-            facts[fact] = labels[str(value)].of(say.language)
+        elif fact in labels and value in labels[fact]:
+            facts[fact] = labels[fact][str(value)].of(say.language)
         elif fact == "kind":
             facts[fact] = kind_name(int(value), programme, say)
         elif fact == "pattern":
