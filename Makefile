@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8501
 HOTSPOTS_STORE ?= store
-WORKERS ?= 2
+WORKERS ?= 3
 BIN = $(VENV)/bin
 
 .PHONY: run test check lock screenshots clean
@@ -15,7 +15,7 @@ run: $(VENV)/.runtime
 	$(BIN)/hotspots serve --store "$(HOTSPOTS_STORE)" --port $(PORT)
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
