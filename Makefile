@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8501
 HOTSPOTS_STORE ?= store
-WORKERS ?= 3
+WORKERS ?= 2
 BIN = $(VENV)/bin
 
 .PHONY: run test check lock screenshots clean

@@ -94,10 +94,10 @@ class Selection:
     ----------
     table : DataFrame
         Index ward code, in order of rank: `name`, `kind` (of ward), `rank`, `score` (0 to 100),
-        `rank_low`, `rank_high`, `p_top`, `cannot_tell` (see `rank_intervals`), `level`,
-        `filtered`, `last12`, `mean36`, `trend_ratio`, `share_of_city`, `in_last_year`, `months`
-        (see `selection.rank_wards`), the points of every component under its name, `time_class`
-        ("" where there is none), `region` and `unit` (codes, "" for none), `chosen`.
+        `rank_low`, `rank_high`, `p_top`, `cannot_tell`, `by_chance` (see `rank_intervals`),
+        `level`, `filtered`, `last12`, `mean36`, `trend_ratio`, `share_of_city`, `in_last_year`,
+        `months` (see `selection.rank_wards`), the points of every component under its name,
+        `time_class` ("" where there is none), `region` and `unit` (codes, "" for none), `chosen`.
     patterns : DataFrame or None
         See `geo.patterns.time_class`; None where there are too few months.
     not_ranked : tuple of str
@@ -129,7 +129,9 @@ class Selection:
         return (
             *selection_reasons(self._levels(), ward),
             rank_reason(
-                table[["rank", "rank_low", "rank_high", "p_top", "cannot_tell"]], ward, top
+                table[["rank", "rank_low", "rank_high", "p_top", "cannot_tell", "by_chance"]],
+                ward,
+                top,
             ),
             *self.choice.reasons.get(ward, ()),
             *self.components.reasons(ward),
@@ -158,6 +160,7 @@ class Selection:
             **numbers,
             "p_top": round(float(row["p_top"]), 3),
             "cannot_tell": bool(row["cannot_tell"]),
+            "by_chance": bool(row["by_chance"]),
             "share_without_noise": round(self.share_without_noise, 3),
             "components": self._numbers(ward),
             "pattern": row["time_class"] or None,
@@ -278,7 +281,7 @@ class WardChoice:
                     as_of=as_of,
                     count=count,
                     weights=weights,
-                    unit=lambda day: self._unit(day, question.kind),
+                    unit=lambda day: self._unit(day, question.kind, edition),
                     incidents=incidents,
                     inputs_at=lambda day: self._inputs(
                         day, question.kind, edition, day.year + ahead
@@ -439,8 +442,8 @@ class WardChoice:
         )
         return index.reindex(index=whole.index, columns=whole.columns).where(whole.notna())
 
-    def _unit(self, as_of: date, kind: int | None) -> float:
-        edition = self._edition(as_of)
+    def _unit(self, as_of: date, kind: int | None, edition: Edition | None = None) -> float:
+        edition = edition or self._edition(as_of)
         if kind is None:
             return self._sources.unit(as_of, edition)
         panel = self._panel(edition, kind)

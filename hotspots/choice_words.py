@@ -71,9 +71,14 @@ def interval_text(row: Mapping[str, Any], say: Texts) -> str:
 
 
 def place_word(row: Mapping[str, Any], say: Texts) -> str:
-    """Say whether a ward surely belongs to the first K, surely not, or cannot be told."""
+    """Say whether a ward surely belongs to the first K, surely not, or cannot be told.
+
+    Or whether it stands there by chance: it is among them now, but not if drawn anew.
+    """
     if row["cannot_tell"]:
         return say("selection.cannot_tell")
+    if row["by_chance"]:
+        return say("selection.by_chance")
     return say("selection.surely_in" if row["p_top"] > 0.5 else "selection.surely_out")
 
 
@@ -129,8 +134,17 @@ def question_lines(selection: Selection, programme: Programme, say: Texts) -> li
 
 def noise_lines(selection: Selection, say: Texts) -> list[str]:
     """Say how much of the weight the rank intervals know no noise of, if any."""
-    share = selection.share_without_noise
+    share = round(selection.share_without_noise, 3)
     return [say("selection.without_noise", share=say.percent(share))] if share else []
+
+
+def clash_lines(selection: Selection, programme: Programme, say: Texts) -> tuple[str, list[str]]:
+    """Return why there is no list: what to do about it, and each rule that clashes."""
+    clash = selection.choice.clash
+    lines = [reason_line(reason, selection.names, programme, say) for reason in clash]
+    if selection.choice.is_told:
+        return say("selection.clash"), lines
+    return lines[0], []
 
 
 # -- tables

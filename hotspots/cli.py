@@ -36,6 +36,7 @@ from hotspots.choice_words import (
     backtest_years,
     category_name,
     choice_reasons,
+    clash_lines,
     group_rule_lines,
     interval_text,
     newly_seen_cells,
@@ -1103,9 +1104,9 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
 
 def _print_clash(selection: Selection, programme: Programme, say: Texts) -> None:
     if selection.choice.clash:
-        typer.echo(say("selection.clash"), err=True)
-        for reason in selection.choice.clash:
-            line = reason_line(reason, selection.names, programme, say)
+        what, rules = clash_lines(selection, programme, say)
+        typer.echo(what, err=True)
+        for line in rules:
             typer.echo(f"  - {line}", err=True)
 
 

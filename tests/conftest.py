@@ -46,10 +46,14 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 _LONGEST_FIRST = (
     "test_browser.py",
     "test_data_browser.py",
+    "test_pages.py",
     "test_whole_flow.py",
     "test_crosswalk.py",
     "test_cli.py",
     "test_demonstration.py",
+    "test_importing.py",
+    "test_tracker.py",
+    "test_editions.py",
 )
 """Files that take a minute or more: begun last, one worker would wait for the other's."""
 

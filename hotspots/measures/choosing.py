@@ -10,8 +10,9 @@ QuickXplain: Junker 2004, AAAI-04, 167-172). There may be other conflicts beside
 neighbours are chosen is one rule, whatever the number of pairs; a pair is named by itself only
 where both its wards must be included, since giving up one of the two would do.
 
-A question is given a few seconds; what is not told by then is an error, never a guess. Only of a
-clash that is known the rules of one kind (all wards excluded, say) may then stand undivided.
+A question is given a few seconds by the clock; what is not told by then is said to be unknown,
+never guessed. A list known to be best stands, even if no time was left to look for one of equal
+total and better ranks; of a clash that is known, rules may then stand undivided.
 
 Reason codes and their facts:
 
@@ -37,6 +38,8 @@ clash_neighbours_most   most: the same, where the other rules then allow fewer t
 clash_kind_least        kind, least
 clash_kind_most         kind, most
 clash_capacity          unit, most
+clash_undivided         seconds: no time was left to find out which of the other rules matter
+no_list_in_time         count, wards (that have a rank), seconds: neither list nor clash is known
 ======================  =========================================================================
 """
 
@@ -55,7 +58,6 @@ import pandas as pd
 import scipy.sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from hotspots.errors import CannotMeasure
 from hotspots.measures.reasons import Reason
 from hotspots.programme.selection_rules import Constraints
 
@@ -108,7 +110,8 @@ class Choice:
         Of every chosen ward, and of every ward of the first K that was left out.
     clash : tuple of Reason
         Empty when there is a list; otherwise rules that cannot hold together, none too many (or,
-        where there was no time to tell, no kind of rule too many).
+        where there was no time to tell, more of them: `clash_undivided`); `no_list_in_time` alone
+        where nothing is known.
     """
 
     wards: tuple[str, ...]
@@ -118,8 +121,13 @@ class Choice:
 
     @property
     def feasible(self) -> bool:
-        """Whether there is a list that keeps to all rules."""
+        """Whether a list is there that keeps to all rules."""
         return not self.clash
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the time sufficed to find a list or a clash."""
+        return [reason.code for reason in self.clash] != ["no_list_in_time"]
 
 
 def choose(
@@ -143,9 +151,6 @@ def choose(
 
     Raises
     ------
-    CannotMeasure
-        `choice_takes_too_long` (count, wards, seconds): neither a list nor a clash is known to be
-        the answer by then.
     ValueError
         If a score is negative or unknown, or a ward has two rows.
 
@@ -164,7 +169,8 @@ def choose(
     try:
         return _answer(candidates, constraints, facts or WardFacts(), seconds)
     except _OutOfTimeError:
-        raise _too_long(constraints.count, len(candidates), seconds) from None
+        facts_ = {"count": constraints.count, "wards": len(candidates), "seconds": seconds}
+        return Choice((), 0.0, {}, (Reason("no_list_in_time", facts_),))
 
 
 def _answer(
@@ -174,9 +180,10 @@ def _answer(
     problem = _Problem(candidates, rules, seconds)
     taken = problem.best()
     if taken is None:
-        conflict = _conflict(rules, problem)
-        most = _most(conflict, problem)
-        return Choice((), 0.0, {}, _clash(conflict, candidates, most))
+        conflict, divided = _conflict(rules, problem)
+        clash = _clash(conflict, candidates, _most(conflict, problem) if divided else None)
+        undivided = () if divided else (Reason("clash_undivided", {"seconds": seconds}),)
+        return Choice((), 0.0, {}, (*clash, *undivided))
     wards = tuple(str(ward) for ward in candidates.index[taken])
     reasons = _Explained(candidates, constraints, known, wards).reasons()
     return Choice(wards, float(candidates["score"].to_numpy()[taken].sum()), reasons)
@@ -310,17 +317,6 @@ class _OutOfTimeError(Exception):
     """The solver was stopped before it knew the answer."""
 
 
-def _too_long(count: int, wards: int, seconds: float) -> CannotMeasure:
-    return CannotMeasure(
-        "choice_takes_too_long",
-        f"No list of {count} of the {wards} wards under these rules, and no clash between them, "
-        f"was found within {seconds:g} seconds. Ask with fewer rules or for a smaller number.",
-        count=count,
-        wards=wards,
-        seconds=seconds,
-    )
-
-
 class _Problem:
     """The candidates in order of rank and the rules as rows of a 0-1 programme."""
 
@@ -347,7 +343,10 @@ class _Problem:
         total = float(self._gain[chosen > 0].sum())
         rows = self._rows(self._rules)
         as_good = LinearConstraint(self._gain[None, :], total - 0.5, np.inf)
-        finer = self._run(self._behind, [*rows, as_good])
+        try:
+            finer = self._run(self._behind, [*rows, as_good])
+        except _OutOfTimeError:
+            finer = None
         better = finer is not None and self._gain[finer > 0].sum() >= total
         return [int(n) for n in np.flatnonzero(finer if better else chosen)]
 
@@ -397,19 +396,23 @@ class _Problem:
         raise RuntimeError(f"The solver gave up: {found.message}")
 
 
-def _conflict(rules: Sequence[Rule], problem: _Problem) -> tuple[Rule, ...]:
-    """Return a smallest conflict of kinds of rules, and within it, if time is left, of rules."""
+def _conflict(rules: Sequence[Rule], problem: _Problem) -> tuple[tuple[Rule, ...], bool]:
+    """Return a smallest conflict of kinds of rules, and within it of rules; as far as time allows.
+
+    And whether it is a smallest.
+    """
     kinds: dict[str, list[Rule]] = defaultdict(list)
     for rule in rules:
         kinds[rule.code].append(rule)
-    clashing = smallest_conflict(
-        list(kinds.values()), lambda some: problem.can_hold([*chain.from_iterable(some)])
-    )
-    undivided = tuple(chain.from_iterable(clashing))
+    undivided = tuple(rules)
     try:
-        return smallest_conflict(undivided, problem.can_hold)
+        clashing = smallest_conflict(
+            list(kinds.values()), lambda some: problem.can_hold([*chain.from_iterable(some)])
+        )
+        undivided = tuple(chain.from_iterable(clashing))
+        return smallest_conflict(undivided, problem.can_hold), True
     except _OutOfTimeError:
-        return undivided
+        return undivided, False
 
 
 def _most(conflict: Sequence[Rule], problem: _Problem) -> int | None:

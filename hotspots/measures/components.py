@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, sqrt
 from typing import Any, Final
 
@@ -261,9 +261,9 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     """Return the wards in order of their weighted score, highest first.
 
     The score is the weighted mean of the points of the components that the ward has: one that is
-    missing neither helps nor harms it. A ward that has none of those with a weight takes the points
-    of its smoothed level instead, so that it is neither first nor last by accident. With the
-    default weights the order is that of `rank_wards`.
+    missing neither helps nor harms it. A ward that has none of those with a weight stands among the
+    others where its smoothed level stands among theirs (midway between the scores that hold these
+    places). With the default weights the order is that of `rank_wards`.
 
     Parameters
     ----------
@@ -275,9 +275,8 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     -------
     pd.DataFrame
         Index ward code, in order of rank, and the columns `rank` (1 to n; equal scores by the
-        smoothed level, then by code), `score` (0 to 100), `score_deviation` (how far the scores of
-        `drawn_scores` lie from it, root of the mean square), `level_rank` (rank by the smoothed
-        level) and the points of every component under its name.
+        smoothed level, then by code), `score` (0 to 100), `level_rank` (rank by the smoothed level)
+        and the points of every component under its name.
 
     Raises
     ------
@@ -300,13 +299,11 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
     weight = checked_weights(DEFAULT_WEIGHTS if weights is None else weights)
     shares = _shares(found.points, weight)
     # sums differ in their last digits by order
-    score = (found.points.fillna(0.0) * shares).sum(axis=1).round(9)
+    own = (found.points.fillna(0.0) * shares).sum(axis=1).round(9).to_numpy(float)
+    level = found.ranked["score"].to_numpy(float)
+    score = _placed(own[None, :], level[None, :], _has_none(shares))[0]
     table = pd.DataFrame(
-        {
-            "score": score,
-            "score_deviation": _deviation(found, shares, score),
-            "level_rank": found.ranked["rank"],
-        }
+        {"score": score, "level_rank": found.ranked["rank"]}, index=found.ranked.index
     ).join(found.points)
     if [name for name, value in weight.items() if value] != ["smoothed_level"]:
         table = table.sort_values(["score", "level_rank"], ascending=[False, True])
@@ -317,8 +314,8 @@ def weighted_ranking(found: Components, weights: Mapping[str, float] | None = No
 def drawn_scores(found: Components, weights: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Return the scores that the wards could have, if the noise had fallen otherwise.
 
-    For `rank_intervals`. One table of points is drawn for each component that is asked for and kept
-    with `found`, so that other weights are answered at once (see `DrawnPoints`). Wards of equal
+    For `rank_intervals`. What is drawn is kept for the questions asked last, so that other weights
+    are answered at once (see `DrawnPoints`). Wards of equal
     score differ by a millionth of a point for their drawn level, as in `weighted_ranking`.
 
     Parameters
@@ -410,35 +407,44 @@ def empirical_bayes_rate(
 
 
 def _shares(points: pd.DataFrame, weight: Mapping[str, float]) -> pd.DataFrame:
-    """Return what each component is of a ward's score: wards x components, 1 in every row."""
+    """Return what each component is of a ward's score: wards x components.
+
+    Every row is 1 in sum, or 0 where a ward has none of the weighted components.
+    """
     weighed = points.notna() * pd.Series(weight).reindex(points.columns)
     total = weighed.sum(axis=1)
     if len(points) and not total.gt(0).any():
         raise _without_data([name for name, value in weight.items() if value])
-    shares = weighed.div(total.where(total > 0), axis=0).fillna(0.0)
-    shares.loc[total == 0, "smoothed_level"] = 1.0
-    return shares
+    return weighed.div(total.where(total > 0), axis=0).fillna(0.0)
+
+
+def _has_none(shares: pd.DataFrame) -> _Wards:
+    return ~shares.gt(0).any(axis=1).to_numpy()
+
+
+def _placed(score: Floats, level: Floats, without: _Wards) -> Floats:
+    """Give wards without a score the place among the others that their level has (rows x wards)."""
+    if not without.any():
+        return score
+    ordered, levels = np.sort(score[:, ~without], axis=1), level[:, ~without]
+    rows, last = np.arange(len(score)), ordered.shape[1] - 1
+    placed = score.copy()
+    for ward in np.flatnonzero(without):
+        below = (levels < level[:, [ward]]).sum(axis=1)
+        ends = ordered[rows, np.maximum(below - 1, 0)], ordered[rows, np.minimum(below, last)]
+        placed[:, ward] = (ends[0] + ends[1]) / 2
+    return placed
 
 
 def _drawn_scores(found: Components, shares: pd.DataFrame) -> Floats:
     in_use = [name for name in COMPONENTS if shares[name].gt(0).any()]
     if in_use == ["smoothed_level"]:
         return found.drawn.level()
-    score: Floats = found.drawn.of("smoothed_level").astype(float) * _BY_LEVEL
+    level: Floats = found.drawn.of("smoothed_level").astype(float)
+    score = np.zeros(level.shape)
     for name in in_use:
-        score = score + found.drawn.of(name) * shares[name].to_numpy(float)
-    return score
-
-
-def _deviation(found: Components, shares: pd.DataFrame, score: pd.Series[float]) -> Floats:
-    """Return how far scores drawn lie from the score; of the level alone that is known exactly."""
-    if (shares["smoothed_level"] == 1).all():
-        level, deviation = _level_and_deviation(found.ranked)
-        highest = float(level.max(initial=0.0))
-        return deviation * (100 / highest if highest > 0 else 0.0)
-    distance = _drawn_scores(found, shares) - score.to_numpy(float)
-    root: Floats = np.sqrt((distance**2).mean(axis=0))
-    return root
+        score += found.drawn.of(name) * shares[name].to_numpy(float)
+    return _placed(score, level, _has_none(shares)) + level * _BY_LEVEL
 
 
 def _without_data(names: Collection[str]) -> CannotMeasure:
@@ -462,7 +468,7 @@ class _View:
         return self.ranked.index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DrawnPoints:
     """Points that the components could have, had the noise of the counts fallen otherwise.
 
@@ -484,7 +490,8 @@ class DrawnPoints:
     as it is (see `share_without_noise`).
 
     Nothing is drawn before it is asked for. What other components than the level need is drawn
-    once, all together, and kept: 4 bytes for each of five components, draw and ward.
+    once, all together, and kept for the three asked last: 4 bytes for each of six components, draw
+    and ward (4 MB for 168 wards).
 
     Attributes
     ----------
@@ -510,11 +517,11 @@ class DrawnPoints:
     def of(self, name: str) -> npt.NDArray[np.floating]:
         """Return the points of any component: draws x wards, or one row if there is no noise."""
         if name in _DRAWN:
-            return self._kept[name]
+            return _all_drawn(self)[name]
         return self.points[[name]].fillna(0.0).to_numpy(float).T
 
-    @cached_property
-    def _kept(self) -> Mapping[str, npt.NDArray[np.float32]]:
+    def all(self) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Draw the points of every component that rests on counts, draws x wards."""
         city = _DrawnCity(
             self.view, self.raw, self._levels(), _noise(self.view, self.unit), self.seed
         )
@@ -528,6 +535,11 @@ class DrawnPoints:
     def _levels(self) -> Floats:
         score, deviation = _level_and_deviation(self.view.ranked)
         return drawn_levels(score, deviation, draws=self.draws, seed=self.seed)
+
+
+@lru_cache(maxsize=3)
+def _all_drawn(points: DrawnPoints) -> Mapping[str, npt.NDArray[np.float32]]:
+    return points.all()
 
 
 @dataclass(frozen=True)

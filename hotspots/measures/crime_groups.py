@@ -13,12 +13,13 @@ rare       seen, but in fewer months than that
 unknown    fewer than 12 months are known without a break
 =========  =======================================================================================
 
-The square root of a Poisson count has a variance near 1/4, whatever its mean (Anscombe 1948,
+The square root of a Poisson count has a variance near 1/4 from a mean of about 4 on (Anscombe 1948,
 Biometrika 35, 246-254), and the difference of two such roots 1/2; so z has a standard deviation
-near 1 where nothing has changed. Of such wards, at most 4 % are called rising, whatever their mean.
-z alone would call two incidents after none a rise (z = 2), and the fifth of a rare category begins
-at one incident; hence the least number. Of a category that few wards see, those without are not
-among the fifth.
+near 1 where nothing has changed. Of smaller counts it is larger (1.27 at a mean of 1): z alone
+would call two incidents after none a rise (z = 2), and the fifth of a rare category begins at one
+incident; hence the least number. With it, at most 4 % of the wards where nothing has changed are
+called rising, whatever their mean. Of a category that few wards see, those without are not among
+the fifth.
 
 Reason codes: ``group_not_seen`` (months that were looked at), ``group_at_risk_rising`` (last12,
 before12, z), ``group_at_risk_high`` (last12, line: the least count of the fifth),

@@ -44,7 +44,7 @@ from hotspots.measures.selection import LONG_MONTHS
 DRAWS: Final = 1000
 CONFIDENCE: Final = 0.90
 
-_CHUNK: Final = 1_000_000  # cells drawn at once: bounds memory at some 30 MB
+_CHUNK: Final = 1_000_000  # cells drawn here at once: bounds memory at some 30 MB
 _NO_NOISE: Final = 1e-6  # of the score: what is less cannot move a rank
 _LEAST_SHAPE: Final = 1e-6  # a mean of next to nothing must not divide by 0
 _BETWEEN_YEARS: Final = 289 / 36  # drift variances between the means of neighbouring years
@@ -170,8 +170,8 @@ def rank_intervals(
     Parameters
     ----------
     ranked : pd.DataFrame
-        Index ward code, columns `rank`, `score` and `score_deviation` (standard deviation of the
-        score), as `components.weighted_ranking` gives them.
+        Index ward code, columns `rank` and `score`, as `components.weighted_ranking` gives them;
+        without `drawn` also `score_deviation`, the standard deviation of the score.
     top : int
         How many are to be chosen, K.
     draws : int
@@ -187,9 +187,10 @@ def rank_intervals(
     -------
     pd.DataFrame
         Index as given: `rank`, `rank_low`, `rank_high` (90 % of the draws lie between them, both
-        included; always around `rank`), `p_top` (share of draws with the ward among the first K)
-        and `cannot_tell` (`p_top` between .05 and .95: whether it belongs to the first K cannot be
-        told).
+        included; always around `rank`), `p_top` (share of draws with the ward among the first K),
+        `cannot_tell` (`p_top` between .05 and .95: whether it belongs to the first K cannot be
+        told) and `by_chance` (among the first K, but `p_top` is .05 or less: it stands there by
+        what the noise explains).
 
     Raises
     ------
@@ -208,7 +209,7 @@ def rank_intervals(
     26737     2         2          3         True
     26740     3         2          3         True
     """
-    _check(ranked, top, draws)
+    _check(ranked, top, draws, needs_deviation=drawn is None)
     ordered = ranked.sort_values("rank")
     if drawn is None:
         score, deviation = (ordered[name].to_numpy(float) for name in ("score", "score_deviation"))
@@ -224,6 +225,7 @@ def rank_intervals(
             "rank_high": np.maximum(high, rank),
             "p_top": p_top,
             "cannot_tell": (p_top > (1 - CONFIDENCE) / 2) & (p_top < (1 + CONFIDENCE) / 2),
+            "by_chance": (rank <= top) & (p_top <= (1 - CONFIDENCE) / 2),
         },
         index=ordered.index,
     )
@@ -233,8 +235,9 @@ def rank_intervals(
 def rank_reason(intervals: pd.DataFrame, ward: str, top: int) -> Reason:
     """Return a ward's rank interval in words: in the top, outside, or not to be told.
 
-    The codes are `rank_in_top`, `rank_outside_top` and `rank_cannot_tell`; facts: rank, low, high,
-    top and probability (a share).
+    The codes are `rank_in_top`, `rank_outside_top`, `rank_cannot_tell` and `rank_by_chance` (among
+    the top by its score, but hardly ever when drawn anew); facts: rank, low, high, top and
+    probability (a share).
 
     Examples
     --------
@@ -254,15 +257,18 @@ def rank_reason(intervals: pd.DataFrame, ward: str, top: int) -> Reason:
     }
     if row["cannot_tell"]:
         return Reason("rank_cannot_tell", facts)
+    if row["by_chance"]:
+        return Reason("rank_by_chance", facts)
     return Reason("rank_in_top" if row["p_top"] > 0.5 else "rank_outside_top", facts)
 
 
-def _check(ranked: pd.DataFrame, top: int, draws: int) -> None:
+def _check(ranked: pd.DataFrame, top: int, draws: int, *, needs_deviation: bool) -> None:
     if top < 1 or draws < 1:
         raise ValueError(f"top is {top} and draws is {draws}; both are at least 1.")
-    values = ranked[["score", "score_deviation"]].to_numpy(float)
+    needed = ["score", "score_deviation"] if needs_deviation else ["score"]
+    values = ranked[needed].to_numpy(float)
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError("Every ward needs a score and a deviation, both 0 or more.")
+        raise ValueError(f"Every ward needs a {' and a '.join(needed)} of 0 or more.")
 
 
 def _drawn_ranks(score: Floats, deviation: Floats, draws: int, seed: int) -> _Ints:

@@ -19,7 +19,8 @@ weights_lose          in_use, level, years: the weights in use find fewer than t
 weights_hold          in_use, level, years
 level_behind          level, last_year, three_years, years: by more than one point behind the better
 level_holds           level, last_year, three_years, years
-weights_untried       level, years: in no past year were all components with a weight known
+weights_untried       level, years: in no past year with incidents were all components with a weight
+                      known
 nothing_to_find       years: no incidents in the years to be found
 partly_<component>    known, tried: years in which the component was known, of those tried
 ====================  ===========================================================================
@@ -267,9 +268,10 @@ def _others(weight: Mapping[str, float]) -> bool:
 def _judged(tried: Sequence[_Year], weight: Mapping[str, float]) -> Backtest:
     never = {name for name in tried[0].missing if all(name in year.missing for year in tried)}
     weights = {name: value for name, value in weight.items() if name not in never}
-    whole = {year.until for year in tried if not year.missing.keys() - never}
-    tested = whole if _others(weights) else set()
     rows = [row for year in tried for row in year.rows]
+    found = {row["until"] for row in rows if row["hit_rate"] == row["hit_rate"]}
+    whole = {year.until for year in tried if not year.missing.keys() - never}
+    tested = whole & (found or whole) if _others(weights) else set()
     years = pd.DataFrame(
         [row for row in rows if row["method"] != "in_use" or row["until"] in tested]
     )

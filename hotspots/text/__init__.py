@@ -47,6 +47,7 @@ _GROUP_OF = {
     "permission": "permission",
     "personal": "personal_data",
     "roles": "field",
+    "components": "component",
 }
 _MOST_ROWS = 20
 _YEARS = frozenset({"year", "years", "plan_year"})

@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint
 
-from hotspots.errors import CannotMeasure
 from hotspots.measures.choosing import (
     Choice,
     Rule,
@@ -308,7 +309,8 @@ def test_a_clash_with_no_time_left_to_divide_it_is_still_one() -> None:
     wanted = Constraints(9, excluded=out, no_two_neighbours=True)
     rules = tuple(_rules(_ordered(scored(wards, 1)), wanted, facts))
     problem = _Hurried(_ordered(scored(wards, 1)), rules)
-    conflict = _conflict(rules, problem)
+    conflict, divided = _conflict(rules, problem)
+    assert not divided
     assert {rule.code for rule in conflict} == {
         "clash_count", "clash_excluded", "clash_neighbours_all",
     }  # fmt: skip
@@ -327,11 +329,43 @@ class _Hurried(_Problem):
 
 
 def test_what_is_not_told_in_time_is_said_so_with_what_to_do() -> None:
-    with pytest.raises(CannotMeasure) as caught:
-        choose(ranking(3, 2, 1), Constraints(2), seconds=0)
-    assert caught.value.reason == "choice_takes_too_long"
-    assert caught.value.facts == {"count": 2, "wards": 3, "seconds": 0}
-    assert "bớt điều kiện" in texts("vi").error(caught.value)
+    choice = choose(ranking(3, 2, 1), Constraints(2), seconds=0)
+    assert not choice.feasible
+    assert not choice.is_told
+    (why,) = choice.clash
+    assert (why.code, why.facts) == ("no_list_in_time", {"count": 2, "wards": 3, "seconds": 0})
+    assert "bớt điều kiện" in texts("vi").reason(why.code, why.facts)
+
+
+class _NoTimeForTies(_Problem):
+    def _run(self, cost: Any, rows: list[LinearConstraint], kept: float = 0.0) -> Any:
+        if cost is self._behind:
+            raise _OutOfTimeError
+        return super()._run(cost, rows, kept)
+
+
+class _NoTimeForClashes(_Problem):
+    def can_hold(self, rules: Sequence[Rule]) -> bool:
+        raise _OutOfTimeError
+
+
+def test_a_list_known_to_be_best_stands_without_time_for_a_better_one_of_equal_total() -> None:
+    candidates = _ordered(ranking(3, 2, 2, 1))
+    rules = tuple(_rules(candidates, Constraints(2), WardFacts()))
+    chosen = _NoTimeForTies(candidates, rules).best()
+    assert chosen is not None
+    assert candidates["score"].iloc[chosen].sum() == 5
+
+
+def test_a_clash_that_is_known_is_said_without_time_to_narrow_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hotspots.measures.choosing._Problem", _NoTimeForClashes)
+    choice = choose(ranking(3, 2, 1), Constraints(3, excluded={"a": WHY}))
+    assert [why.code for why in choice.clash] == [
+        "clash_count", "clash_excluded", "clash_undivided",
+    ]  # fmt: skip
+    assert choice.is_told
 
 
 def test_scores_a_millionth_apart_are_told_apart_in_a_city_of_168() -> None:

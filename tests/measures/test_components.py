@@ -19,6 +19,7 @@ from hotspots.measures.components import (
     Inputs,
     checked_weights,
     components,
+    drawn_scores,
     empirical_bayes_rate,
     weighted_ranking,
 )
@@ -179,12 +180,22 @@ def test_a_missing_component_neither_helps_nor_harms() -> None:
     assert ranked.loc["w00", "score"] == pytest.approx(found.points.loc["w00", "smoothed_level"])
 
 
-def test_a_ward_without_any_weighted_component_takes_the_points_of_its_level() -> None:
-    inputs = Inputs(population={"w00": 1000.0, "w02": 1000.0})
-    found = components(steady(4, 2, 1), as_of=LAST_DAY, inputs=inputs)
+def test_a_ward_without_any_weighted_component_stands_where_its_level_stands() -> None:
+    inputs = Inputs(population={"w00": 9000.0, "w02": 1000.0, "w03": 1000.0})
+    found = components(steady(4, 2, 3, 1), as_of=LAST_DAY, inputs=inputs)
     ranked = weighted_ranking(found, {"rate": 1})
+    by_rate = ranked["score"].drop("w01").tolist()  # of levels 4, 3 and 1 the second is next
+    assert ranked.loc["w01", "score"] == pytest.approx((by_rate[1] + by_rate[2]) / 2)
+    assert ranked.loc["w01", "rank"] == 3
+
+
+def test_a_quiet_ward_without_a_time_class_does_not_come_before_wards_with_none() -> None:
+    inputs = Inputs(patterns={"w00": "none", "w01": "none"})
+    found = components(steady(4, 2, 1), as_of=LAST_DAY, inputs=inputs)
+    ranked = weighted_ranking(found, {"pattern": 1})
     assert list(ranked.index) == ["w00", "w01", "w02"]
-    assert ranked.loc["w01", "score"] == pytest.approx(found.points.loc["w01", "smoothed_level"])
+    drawn = drawn_scores(found, {"pattern": 1})
+    assert (drawn["w02"] < drawn["w00"]).mean() > 0.9
 
 
 @pytest.mark.parametrize("weights", [{"rate": 1}, {"relapse": 2, "rate": 1, "trend": 1}])
@@ -195,7 +206,8 @@ def test_weights_on_nothing_but_what_is_missing_are_refused(weights: dict[str, f
     assert refused.value.reason == "weights_without_data"
     assert set(refused.value.facts["components"]) == set(weights)  # type: ignore[call-overload]
     for language in LANGUAGES:
-        assert "rate" in texts(language).error(refused.value)
+        say = texts(language)
+        assert all(say(f"component.{name}") in say.error(refused.value) for name in weights)
 
 
 @settings(deadline=None, max_examples=10)

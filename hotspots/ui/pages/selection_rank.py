@@ -10,6 +10,7 @@ import streamlit as st
 from hotspots.choice import Selection
 from hotspots.choice_words import (
     choice_reasons,
+    clash_lines,
     interval_text,
     noise_lines,
     place_word,
@@ -169,16 +170,11 @@ def _missing(selection: Selection, say: Texts) -> None:
 
 
 def clash(selection: Selection, snapshot: Snapshot, say: Texts) -> None:
-    """Say which rules cannot hold together."""
+    """Say which rules cannot hold together, or that it is not known."""
     if selection.choice.feasible:
         return
-    lines = [
-        reason_line(reason, selection.names, snapshot.programme, say)
-        for reason in selection.choice.clash
-    ]
-    said = "\n".join(
-        [widgets.plain(say("selection.clash")), *(f"- {widgets.plain(x)}" for x in lines)]
-    )
+    what, rules = clash_lines(selection, snapshot.programme, say)
+    said = "\n".join([widgets.plain(what), *(f"- {widgets.plain(rule)}" for rule in rules)])
     st.error(said, icon=":material/rule:")
 
 
@@ -261,7 +257,7 @@ def _place(row: dict[str, object], say: Texts) -> str:
 
 def _mark(row: dict[str, object], say: Texts) -> str:
     word = place_word(row, say)
-    return f"? {word}" if row["cannot_tell"] else word
+    return f"? {word}" if row["cannot_tell"] or row["by_chance"] else word
 
 
 def draw_map(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: Texts) -> None:
@@ -276,7 +272,7 @@ def draw_map(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, sa
     year, table = selection.question.year, selection.table
     known = session.known_on()
     dropped = session.tracker().list_of(year - 1, snapshot.as_of, known) - set(chosen)
-    unsure = set(table.index[table["cannot_tell"]])
+    unsure = set(table.index[table["cannot_tell"] | table["by_chance"]])
     values = dict.fromkeys(dropped, "dropped")
     values |= {ward: "unsure" if ward in unsure else "chosen" for ward in chosen}
     st.caption(say("selection.map_note", count=len(chosen)))
