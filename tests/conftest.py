@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,15 +91,27 @@ class PostgresqlServer:
 
     def run(self, statement: str) -> None:
         """Run one statement outside any transaction, in the database `postgres`."""
-        with psycopg.connect(
+        try:
+            self._connection.execute(statement)  # type: ignore[call-overload]
+        except psycopg.OperationalError:  # a test has stopped the server in between
+            self.close()
+            self._connection.execute(statement)  # type: ignore[call-overload]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if connection := vars(self).pop("_connection", None):
+            connection.close()
+
+    @cached_property
+    def _connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
             user="hotspots",
             password=self.password,
             dbname="postgres",
             autocommit=True,
-        ) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+        )
 
 
 def _postgresql_programs() -> Path | None:
@@ -152,12 +165,13 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=''"]
     options = " ".join(f"-c {setting}" for setting in [*settings, "fsync=off"])
     run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    server = PostgresqlServer(port, password, folder)
     try:
-        server = PostgresqlServer(port, password, folder)
         server.run("CREATE DATABASE empty_store")
         Database.open(server.url("empty_store")).close()  # a copy of it is quicker to make
         yield server
     finally:
+        server.close()
         run("pg_ctl", "-m", "immediate", "stop")
         shutil.rmtree(folder)
 
