@@ -234,9 +234,9 @@ def _list(
     )
     column = st.column_config
     config = {
-        say("column.choose"): column.CheckboxColumn(width=76),
-        say("column.rank"): column.TextColumn(width=96, help=say("selection.interval_help")),
-        say("column.ward"): column.TextColumn(width=116),
+        say("column.choose"): column.CheckboxColumn(width=68),
+        say("column.rank"): column.TextColumn(width=94, help=say("selection.interval_help")),
+        say("column.ward"): column.TextColumn(width=110),
         top: column.ProgressColumn(
             width=116, min_value=0, max_value=100, format="%d %%", help=say("selection.p_top_help")
         ),
