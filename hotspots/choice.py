@@ -148,6 +148,12 @@ class Selection:
             "edition": self.edition,
             "weights": self.question.weights_in_use,
             "constraints": as_table(self.question.constraints),
+            "ward_names": {
+                code: self.names[code]
+                for code in self.question.constraints.wards
+                if code in self.names
+            },
+            "forced_in": ward in self.question.constraints.must_include,
             "kind": self.question.kind,
         }
         if ward not in self.table.index:

@@ -13,9 +13,10 @@ from hotspots.measures.crime_groups import CrimeGroups, GroupRule, newly_seen_re
 from hotspots.measures.reasons import Reason
 from hotspots.measures.selection_backtest import MEASURES, Backtest
 from hotspots.programme.plan import Programme
-from hotspots.programme.selection_rules import Constraints
+from hotspots.programme.selection_rules import Constraints, read_constraints
 from hotspots.programme.status import Event
 from hotspots.reports.html import Cells, Section
+from hotspots.reports.pages import evidence_line
 from hotspots.reports.tables import xlsx_bytes
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
@@ -145,6 +146,28 @@ def clash_lines(selection: Selection, programme: Programme, say: Texts) -> tuple
     if selection.choice.is_told:
         return say("selection.clash"), lines
     return lines[0], []
+
+
+def proposal_lines(event: Event, programme: Programme, say: Texts) -> list[str]:
+    """Say what a proposal rests on: the ward's place, the weights, the rules, the own past."""
+    place = evidence_line(event, say)
+    return [*([place] if place else []), *_asked_lines(event, programme, say)]
+
+
+def _asked_lines(event: Event, programme: Programme, say: Texts) -> Iterator[str]:
+    evidence: dict[str, Any] = dict(event.evidence)
+    if weights := evidence.get("weights"):
+        yield say("selection.asked_weights", weights=weights_line(weights, say))
+    if evidence.get("kind") is not None:
+        kind = kind_name(int(evidence["kind"]), programme, say)
+        yield say("selection.asked_kind", kind=kind)
+    if rules := evidence.get("constraints"):
+        names = evidence.get("ward_names") or {}
+        said = rule_lines(read_constraints(rules), names, programme, say)
+        yield say("selection.asked_rules", rules=" ".join(said))
+    if past := evidence.get("past"):
+        facts = {name: value for name, value in past.items() if name != "code"}
+        yield reason_line(Reason(str(past["code"]), facts), {}, programme, say)
 
 
 # -- tables
@@ -300,7 +323,10 @@ def proposals_section(
     return tuple(
         Section(
             title=say("selection.report_title", year=str(year)),
-            sentences=(say("selection.report_note"),),
+            sentences=(
+                say("selection.report_note"),
+                *_questions([e for e, _ in proposals if e.plan_year == year], snapshot, say),
+            ),
             table=Cells(
                 headers,
                 tuple(
@@ -312,6 +338,12 @@ def proposals_section(
         )
         for year in sorted({event.plan_year for event, _ in proposals if event.plan_year})
     )
+
+
+def _questions(events: Sequence[Event], snapshot: Snapshot, say: Texts) -> list[str]:
+    """Return the weights and rules of the proposals, each once."""
+    asked = (" ".join(_asked_lines(event, snapshot.programme, say)) for event in events)
+    return [line for line in dict.fromkeys(asked) if line]
 
 
 def _rank_of(event: Event) -> tuple[float, str]:

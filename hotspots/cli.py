@@ -40,6 +40,7 @@ from hotspots.choice_words import (
     group_rule_lines,
     interval_text,
     newly_seen_cells,
+    proposal_lines,
     question_lines,
     reason_line,
     reasons_data,
@@ -86,7 +87,7 @@ from hotspots.reports.lineage import (
     lineage_lines,
 )
 from hotspots.reports.outlook import facts, outlook_lines
-from hotspots.reports.pages import evidence_line, not_measured_lines
+from hotspots.reports.pages import not_measured_lines
 from hotspots.reports.tables import csv_bytes, xlsx_bytes
 from hotspots.risk_words import (
     alarm_line,
@@ -705,8 +706,8 @@ def show_log(
                 f"{event.seq:>5}  {event.event_id}  {say.day(event.effective_on)}  "
                 f"{say(f'event.{event.type}')}  {event.recorded_by}  {event.note}"
             )
-            if evidence := evidence_line(event, say):
-                typer.echo(f"       {evidence}")
+            for line in proposal_lines(event, tracker.programme(), say):
+                typer.echo(f"       {line}")
         return None
 
 
@@ -1082,7 +1083,11 @@ def _print_selection(tracker: Tracker, selection: Selection, say: Texts, as_json
         )
     else:
         typer.echo(say("report.as_of", day=selection.as_of))
-        for line in question_lines(selection, programme, say):
+        asked = selection.question
+        for line in (
+            *question_lines(selection, programme, say),
+            *tracker.past_warning(asked, selection.as_of, say),
+        ):
             typer.echo(line)
         if missing:
             listed = ", ".join(missing)

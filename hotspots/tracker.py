@@ -30,7 +30,7 @@ from hotspots.access import Access, asks
 from hotspots.boundary_reading import read_uploaded_boundaries
 from hotspots.carried import carried_panel, recorded_by_code, sources_on_record
 from hotspots.choice import ChoiceSources, Question, Selection, WardChoice
-from hotspots.choice_words import proposals_section, workbook
+from hotspots.choice_words import backtest_lines, proposals_section, workbook
 from hotspots.editions import Editions, successor, unknown_ward
 from hotspots.effects import Effects, Sources, count_history, measure_effects
 from hotspots.errors import (
@@ -1929,6 +1929,7 @@ class Tracker:
         HotspotsError
             ``weights_invalid``, ``rules_of_other_edition``, ``rules_unknown_wards``.
         """
+        _refuse_persons_in(question)
         return self._choice(known_on).choose(question, as_of)
 
     @asks(Permission.READ)
@@ -2058,6 +2059,7 @@ class Tracker:
         ]
         if self.is_demonstration():
             notes.append(say("app.simulated_long"))
+        notes += self.past_warning(question, as_of, say, known_on)
         content = workbook(selection, listed, self.programme(), notes, say)
         audit = self.access.audit(
             AuditAction.EXPORTED, now, f"selection {question.year}",
@@ -2067,6 +2069,17 @@ class Tracker:
             self.access.still(connection)
             append_audit(connection, audit)
         return content
+
+    @asks(Permission.READ)
+    def past_warning(
+        self, question: Question, as_of: date, say: Texts, known_on: date | None = None
+    ) -> list[str]:
+        """Return a sentence that warns of a way of choosing that would have found fewer."""
+        try:
+            found = self.selection_backtest(as_of, question, known_on)
+        except HotspotsError:
+            return []
+        return [backtest_lines(found, self.programme(), say)[0]] if found.is_warning else []
 
     @asks(Permission.READ)
     def not_ranked(self, table: pd.DataFrame, as_of: date) -> list[str]:
@@ -2101,9 +2114,15 @@ class Tracker:
         Also one that was designated on an older ward and lies here for the most part: the same
         area must not be on the list twice.
         """
+        taken = self.open_hotspots(wards, on)
+        return [ward for ward in wards if ward in taken]
+
+    @asks(Permission.READ)
+    def open_hotspots(self, wards: Collection[str], on: date) -> dict[str, list[HotspotState]]:
+        """Return by ward the hotspots for which it may not be proposed (see above)."""
         snapshot = self.snapshot(on)
         if snapshot.view is None:
-            return []
+            return {}
         open_ones = {
             name
             for name, state in snapshot.states.items()
@@ -2111,8 +2130,12 @@ class Tracker:
             and EventType.PROPOSED not in allowed_events(state.status)
         }
         shown = snapshot.view.shown
-        taken = set(shown.loc[shown["hotspot"].isin(open_ones) & ~shown["share"].le(0.5), "ward"])
-        return [ward for ward in wards if ward in taken]
+        here = shown[shown["hotspot"].isin(open_ones) & ~shown["share"].le(0.5)]
+        here = here[here["ward"].isin(list(wards))]
+        return {
+            str(ward): [snapshot.states[name] for name in sorted(set(rows["hotspot"]))]
+            for ward, rows in here.groupby("ward")
+        }
 
     @asks(Permission.PROPOSE)
     def propose(
@@ -2148,6 +2171,7 @@ class Tracker:
         taken = self.cannot_be_proposed(wards, on)
         free = [ward for ward in wards if ward not in taken]
         names = {ward: self._hotspot_for(ward, year, on) for ward in free}
+        past = self._past_of(asked, on)
         entries = [
             Entry(
                 hotspot=name,
@@ -2158,7 +2182,7 @@ class Tracker:
                 plan_year=year,
                 ward=None if name in known else ward,  # perhaps it stands on an older ward
                 kinds=kinds,
-                evidence=selection.evidence(ward),
+                evidence=selection.evidence(ward) | past,
             )
             for ward, name in names.items()
         ]
@@ -2166,12 +2190,20 @@ class Tracker:
         problems = {free[position]: error for position, error in refused.items()}
         return written, problems | {ward: self._taken(ward, on) for ward in taken}
 
+    def _past_of(self, question: Question, on: date) -> dict[str, object]:
+        """Return what the own past says of a way of choosing, where it can tell."""
+        try:
+            verdict = self.selection_backtest(on, question).verdict
+        except HotspotsError:
+            return {}
+        return {"past": {"code": verdict.code, **verdict.facts}}
+
     def _taken(self, ward: str, on: date) -> HotspotsError:
         """Return why a ward cannot be proposed: a hotspot that is open there."""
-        snapshot = self.snapshot(on)
-        here = [] if snapshot.view is None else list(snapshot.view.hotspots_of(ward)["hotspot"])
         names = [
-            f"{place.name} ({name})" for name in here if (place := snapshot.states[name].place)
+            f"{place.name} ({state.hotspot})"
+            for state in self.open_hotspots([ward], on).get(ward, [])
+            if (place := state.place)
         ]
         return MoveRefused(
             "ward_has_hotspot",

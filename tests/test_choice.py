@@ -18,6 +18,7 @@ from hotspots.access import permission_of
 from hotspots.choice import Question, WardChoice, time_patterns
 from hotspots.choice_words import (
     choice_reasons,
+    proposal_lines,
     question_lines,
     ranking_table,
     reason_line,
@@ -484,7 +485,9 @@ def test_a_proposal_keeps_the_question_it_was_made_on(small_city: Tracker, tmp_p
     tracker, day, say = small_city, date(2025, 12, 31), texts("vi")
     counted(tracker, tmp_path, MONTHS, w1=9, w2=5, w3=3, w4=1)
     weights = {"smoothed_level": 1.0, "severity": 0.2}
-    asked = Question(2026, Constraints(2, no_two_neighbours=True), weights)
+    out = {"00003": Exclusion("Mới đạt nông thôn mới", "Quyết định 1")}
+    rules = Constraints(2, must_include=("00004",), excluded=out, no_two_neighbours=True)
+    asked = Question(2026, rules, weights)
     found = tracker.choose(asked, day)
     assert found.choice.wards == ("00001", "00004")
     written, refused = tracker.propose(
@@ -494,7 +497,13 @@ def test_a_proposal_keeps_the_question_it_was_made_on(small_city: Tracker, tmp_p
     for event, ward in zip(written, found.choice.wards, strict=True):
         assert event.type is EventType.PROPOSED
         kept = tracker.hotspot(event.hotspot, day).log[-1].evidence
-        assert kept == found.evidence(ward)
+        assert kept["past"]["code"] in ("weights_hold", "weights_lose")
+        assert kept == found.evidence(ward) | {"past": kept["past"]}
+        assert kept["forced_in"] == (ward == "00004")
+        told = " ".join(proposal_lines(event, tracker.programme(), say))
+        for part in ("Mức nghiêm trọng 0,2", "Xã Bốn", "Mới đạt nông thôn mới", "trọng số này"):
+            assert part in told, told
+        assert (say("selection.by_must") in told) == (ward == "00004")
         assert kept["weights"] == weights
         assert kept["constraints"]["no_two_neighbours"] is True
         assert kept["rank_low"] <= kept["rank"] <= kept["rank_high"]
@@ -503,6 +512,7 @@ def test_a_proposal_keeps_the_question_it_was_made_on(small_city: Tracker, tmp_p
     page = tracker.report("programme", "", as_of=day, made_on=day, language="vi")
     assert say("selection.report_title", year="2026") in page
     assert "Phường Một (00001-2026)" in page
+    assert "Mới đạt nông thôn mới" in page
     assert say("selection.standing_proposed") in page
 
 

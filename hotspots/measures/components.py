@@ -247,12 +247,13 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
         name for name, value in weights.items() if name not in COMPONENTS or not _is_weight(value)
     ]
     if wrong or not any(weights.values()):
-        listed = ", ".join(sorted(map(str, wrong))) or ", ".join(COMPONENTS)
+        named = tuple(sorted(map(str, wrong))) or COMPONENTS
+        listed = ", ".join(named)
         raise HotspotsError(
             "weights_invalid",
             f"These weights cannot be used: {listed}. A weight is a number of 0 or more for one of "
             f"{', '.join(COMPONENTS)}, and at least one is above 0. Correct the weights.",
-            components=listed,
+            components=named,
         )
     return {name: float(weights.get(name, 0.0)) for name in COMPONENTS}
 

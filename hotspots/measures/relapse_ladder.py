@@ -28,7 +28,7 @@ rung_fitted_not_better    hotspots, horizon
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal
 
@@ -62,6 +62,10 @@ from hotspots.programme.plan import RelapseRule
 Source = Literal["recorded", "emulated"]
 
 RUNGS: Final = ("points", "simulation", "recalibrated", "fitted")
+LEAST_ON_RECORD: Final = 10
+"""Hotspots with an outcome on record, before the written rule is compared with them."""
+FAR_APART: Final = 0.2
+"""Between the mean probability of cases on record and the share of them that came true."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,9 @@ class CalibratedRisk:
         By horizon, why.
     needs : tuple[Reason, ...]
         What the next rung needs; empty on the last.
+    doubts : Mapping[int, Reason]
+        By horizon, where the probabilities come from the written rule and what is on record is far
+        from them: `record_far_apart` (horizon, hotspots, and as shares foreseen, came_true).
     """
 
     table: pd.DataFrame
@@ -128,6 +135,7 @@ class CalibratedRisk:
     shown: Mapping[int, bool]
     verdicts: Mapping[int, Reason]
     needs: tuple[Reason, ...]
+    doubts: Mapping[int, Reason] = field(default_factory=dict)
 
     @property
     def models(self) -> Mapping[int, str]:
@@ -292,7 +300,23 @@ def _climb(
         {horizon: step.shown for horizon, step in steps.items()},
         {horizon: step.verdict for horizon, step in steps.items()},
         _needs(past, months, steps[first].rung, first),
+        {each: why for each in horizons if steps[each].shown and (why := _doubt(past, each))},
     )
+
+
+def _doubt(past: Past, horizon: int) -> Reason | None:
+    """Say so if the rule foresees much more, or much less, than people have put on record."""
+    on_record = labelled(past.recorded, horizon)
+    hotspots = int(on_record["hotspot"].nunique())
+    if past.source(horizon) == "recorded" or hotspots < LEAST_ON_RECORD:
+        return None
+    line = calibration_in_force(past, horizon)
+    foreseen = float(line.apply(on_record[f"p{horizon}"]).mean())
+    came_true = float(on_record[f"y{horizon}"].mean())
+    if abs(foreseen - came_true) < FAR_APART:
+        return None
+    facts = {"horizon": horizon, "hotspots": hotspots}
+    return Reason("record_far_apart", {**facts, "foreseen": foreseen, "came_true": came_true})
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def programme_page(
         say,
         figures=tuple(figures),
         table=hotspot_table(snapshot, ordered, say),
-        remarks=tuple(not_measured_lines(snapshot, say)),
+        remarks=(*not_measured_lines(snapshot, say), *doubt_lines(snapshot, say)),
         sections=tuple(_section(snapshot, files[name], say) for name in ordered),
     )
     return replace(
@@ -290,6 +290,12 @@ def risk_note(snapshot: Snapshot, say: Texts) -> str:
     return say(f"overview.risk_rung_{risk.models[6]}")
 
 
+def doubt_lines(snapshot: Snapshot, say: Texts) -> tuple[str, ...]:
+    """Say it where the probabilities within six months are far from what is on record."""
+    doubts = [risk.doubts[6] for risk in snapshot.calibrated.values() if 6 in risk.doubts]
+    return tuple(dict.fromkeys(say.reason(each.code, each.facts) for each in doubts))
+
+
 _NO_RISK: Final = {"p6": np.nan, "points": np.nan}
 
 
@@ -324,8 +330,14 @@ def evidence_line(event: Event, say: Texts) -> str:
         count=say.show(count),
         p=say.percent(float(str(given["p_top"])), 0),
         score=say.number(float(str(given["score"])), 1),
-        by=say("selection.by_rules" if given.get("chosen_by_rules") else "selection.by_hand"),
+        by=say(_how(given)),
     )
+
+
+def _how(evidence: Mapping[str, object]) -> str:
+    if evidence.get("forced_in"):
+        return "selection.by_must"
+    return "selection.by_rules" if evidence.get("chosen_by_rules") else "selection.by_hand"
 
 
 def _event_name(event: Event, say: Texts) -> str:

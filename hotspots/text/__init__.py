@@ -26,6 +26,8 @@ _SHARES = frozenset(
         "amber_from",
         "red_from",
         "probability",
+        "foreseen",
+        "came_true",
         "skill",
         "skill_low",
         "skill_high",

@@ -22,6 +22,7 @@ from hotspots.reports.html import Card, Cells
 from hotspots.reports.lineage import lineage_lines
 from hotspots.reports.pages import (
     counts_end_line,
+    doubt_lines,
     edition_line,
     not_measured_lines,
     notices,
@@ -264,6 +265,12 @@ def not_measured(snapshot: Snapshot, say: Texts) -> None:
     """Name the watched hotspots whose risk could not be measured, with the reason."""
     for line in not_measured_lines(snapshot, say):
         st.warning(plain(line))
+
+
+def doubts(snapshot: Snapshot, say: Texts) -> None:
+    """Warn where the probabilities are far from what is on record."""
+    for line in doubt_lines(snapshot, say):
+        st.warning(plain(line), icon=":material/contrast:")
 
 
 def lineage(found: Lineage, say: Texts) -> None:

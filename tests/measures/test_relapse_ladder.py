@@ -123,6 +123,22 @@ def test_relapses_on_record_move_the_emulated_calibration(past: Past) -> None:
     assert lines[0].slope == between.slope == lines[1].slope
 
 
+def test_a_record_far_from_the_probabilities_is_said(counts: pd.DataFrame, past: Past) -> None:
+    """The rule's own cases, once with their labels and once as if hardly anybody had relapsed."""
+    known = past.emulated[past.emulated["y6"].notna()]
+    few = known[known["hotspot"].isin(known.loc[known["p6"] > 0.5, "hotspot"].unique()[:15])]
+    agreed, denied = (
+        calibrated_risk(
+            counts, watched_in(counts), RULE, as_of=last_day(counts), draws=50,
+            past=Past(few.assign(y6=label), past.emulated),
+        ).doubts
+        for label in (few["p6"].gt(0.5).astype(float), 0.0)
+    )  # fmt: skip
+    assert 6 not in agreed
+    assert denied[6].code == "record_far_apart"
+    assert denied[6].facts["foreseen"] > denied[6].facts["came_true"] + 0.2
+
+
 def test_enough_relapses_on_record_replace_the_emulated_ones(past: Past) -> None:
     assert Past(past.emulated, past.emulated.iloc[:0]).source(6) == "recorded"
     assert Past(past.emulated.head(10), past.emulated).source(6) == "emulated"

@@ -345,11 +345,16 @@ def test_proposing_says_which_wards_cannot_be_proposed_and_writes_the_others(
 ) -> None:
     tracker, say = demonstration_copy, texts("vi")
     test = opened("selection", tracker.store.root, monkeypatch)
-    assert "Không thể đề xuất" in test.info[0].value
+    assert "Chưa thể đề xuất" in test.info[0].value
+    assert "2026, Đang chuyển hóa" in test.info[0].value  # which hotspot, and where it stands
     button = next(b for b in test.button if say("selection.propose") in b.label)
     wanted = int(button.label.split("(")[1].rstrip(")"))
     who = next(box for box in test.text_input if box.label == say("selection.propose_by"))
     who.input("Phòng tham mưu")
+    button.click().run()
+    assert plain(say("selection.kinds_missing")) in test.warning[0].value
+    test.multiselect(key="selection.kinds").select(1)
+    button = next(b for b in test.button if say("selection.propose") in b.label)
     button.click().run()
     assert str(wanted) in test.success[0].value
     written = tracker.latest_events(wanted)

@@ -98,7 +98,8 @@ def test_a_planner_goes_from_the_question_to_the_proposal(
 
         open_tab(page, "rank", say)
         expect(drawn).to_have_attribute("data-class", "not")  # touches the first
-        expect(page.locator('path[data-code="00004"]')).to_have_attribute("data-class", "chosen")
+        last = page.locator('path[data-code="00004"]')
+        expect(last).to_have_attribute("data-class", "unsure")  # chosen by the rules, ranks last
         page.get_by_text(say("selection.weights"), exact=True).click()
         slider = page.get_by_role("slider", name=say("component.trend"))
         slider.press("ArrowRight")
@@ -111,6 +112,9 @@ def test_a_planner_goes_from_the_question_to_the_proposal(
         assert Path(download.value.path()).read_bytes().startswith(b"PK")
 
         page.get_by_role("textbox", name=say("selection.propose_by")).fill("Phòng tham mưu")
+        page.get_by_role("combobox", name=say("record.kinds")).click()
+        page.get_by_role("option").first.click()
+        page.keyboard.press("Escape")
         page.get_by_role("button", name=f"{say('selection.propose')} (2)").click()
         expect(page.get_by_text(say("selection.proposed", count="2"))).to_be_visible()
         assert errors == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hotspots.choice_words import proposal_lines
 from hotspots.errors import HotspotsError
 from hotspots.programme.roles import Permission
 from hotspots.programme.status import Event, EventType, HotspotState, state_of
-from hotspots.reports.pages import evidence_line
 from hotspots.text import Texts
 from hotspots.ui import session, widgets
 
@@ -58,8 +58,7 @@ def _card(event: Event, name: str, say: Texts) -> None:
         ]
         if event.note:
             lines.append(f"{say('column.note')}: {event.note}")
-        if evidence := evidence_line(event, say):
-            lines.append(evidence)
+        lines += proposal_lines(event, tracker.programme(), say)
         st.caption("  \n".join(widgets.plain(line) for line in lines))
         if tracker.may(Permission.APPROVE) and not own:
             _decide(event, len(log), say)

@@ -168,6 +168,7 @@ def _risk(file: HotspotFile, snapshot: Snapshot, say: Texts) -> None:
     st.markdown(f"**{say('hotspot.reasons')}**")
     widgets.reasons(reason_lines(snapshot, file.state.hotspot, say))
     st.caption(risk_note(snapshot, say))
+    widgets.doubts(snapshot, say)
 
 
 def _assessment(hotspot: str, snapshot: Snapshot, say: Texts) -> None:

@@ -182,6 +182,7 @@ def _at_risk(snapshot: Snapshot, say: Texts) -> None:
         with columns[number % 3]:
             _risk_row(str(hotspot), row, snapshot, say)
     st.caption(risk_note(snapshot, say))
+    widgets.doubts(snapshot, say)
 
 
 def _risk_row(hotspot: str, row: pd.Series, snapshot: Snapshot, say: Texts) -> None:

@@ -46,10 +46,20 @@ def show(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: T
         st.info(say("selection.nothing_chosen"))
         return
     tracker = session.tracker()
-    taken = tracker.cannot_be_proposed(list(chosen), snapshot.as_of)
+    taken = tracker.open_hotspots(chosen, snapshot.as_of)
     if taken:
-        named = ", ".join(selection.names.get(ward, ward) for ward in taken)
-        st.info(widgets.plain(say("selection.cannot", count=str(len(taken)), names=named)))
+        lines = [
+            say(
+                "selection.cannot_of",
+                ward=selection.names.get(ward, ward),
+                hotspot=state.hotspot,
+                status=say(f"status.{state.status}"),
+            )
+            for ward in chosen
+            for state in taken.get(ward, [])
+        ]
+        said = [say("selection.cannot", count=str(len(taken))), *(f"- {line}" for line in lines)]
+        st.info("\n".join(widgets.plain(line) for line in said))
     free = [ward for ward in chosen if ward not in taken]
     if session.known_on() is not None:
         st.info(say("selection.propose_known_on"))
@@ -103,6 +113,9 @@ def _write(
         say_problem(say("record.by_missing"))
         return
     kinds = tuple(sorted(st.session_state.get("selection.kinds") or ()))
+    if not kinds:
+        say_problem(say("selection.kinds_missing"))
+        return
     try:
         written, refused = session.tracker().propose(
             wards, question.year, on, by=by, today=session.today(), now=session.now(),

@@ -272,7 +272,7 @@ def draw_map(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, sa
     year, table = selection.question.year, selection.table
     known = session.known_on()
     dropped = session.tracker().list_of(year - 1, snapshot.as_of, known) - set(chosen)
-    unsure = set(table.index[table["cannot_tell"] | table["by_chance"]])
+    unsure = set(table.index[table["cannot_tell"] | table["p_top"].lt(0.5)])
     values = dict.fromkeys(dropped, "dropped")
     values |= {ward: "unsure" if ward in unsure else "chosen" for ward in chosen}
     st.caption(say("selection.map_note", count=len(chosen)))
@@ -373,7 +373,7 @@ def _reasons(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, sa
     ordered = [*chosen, *(str(ward) for ward in selection.table.index if ward not in set(chosen))]
     ranks = selection.table["rank"]
     ward = widgets.choose(
-        "selection.ward",
+        f"selection.ward:{selection_asked.place(selection)}",  # else it keeps the rank it had
         say("selection.reasons_of"),
         ordered,
         lambda code: f"{ranks[code]}. {selection.names.get(code, code)}",
