@@ -971,6 +971,8 @@ def select(
         if backtest:
             return _print_backtest(tracker, question, day, say, as_json)
         if out is not None:
+            if out.suffix.lower() != ".xlsx":
+                raise typer.BadParameter(f"{out} is not named as a workbook; end it in .xlsx.")
             content = tracker.export_selection(question, day, now=_now(), language=lang)
             _write_bytes(out, content)
             written = say("cli.report_written", file=out, kb=len(content) // 1024 + 1)
@@ -1561,6 +1563,9 @@ def _refusals(say: Texts) -> Iterator[None]:
     except (HotspotsError, GeoError) as error:
         typer.echo(say("cli.error", problem=say.error(error)), err=True)
         raise typer.Exit(1) from error
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
     except OSError as error:
         file, why = error.filename or "", error.strerror or error
         problem = say("cli.file_problem", file=file, problem=why)
