@@ -58,8 +58,8 @@ def show(selection: Selection, chosen: Sequence[str], snapshot: Snapshot, say: T
             for ward in chosen
             for state in taken.get(ward, [])
         ]
-        said = [say("selection.cannot", count=str(len(taken))), *(f"- {line}" for line in lines)]
-        st.info("\n".join(widgets.plain(line) for line in said))
+        what = widgets.plain(say("selection.cannot", count=str(len(taken))))
+        st.info("\n".join([what, "", *(f"- {widgets.plain(line)}" for line in lines)]))
     free = [ward for ward in chosen if ward not in taken]
     if session.known_on() is not None:
         st.info(say("selection.propose_known_on"))
