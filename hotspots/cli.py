@@ -87,7 +87,7 @@ from hotspots.reports.lineage import (
     lineage_lines,
 )
 from hotspots.reports.outlook import facts, outlook_lines
-from hotspots.reports.pages import not_measured_lines
+from hotspots.reports.pages import doubt_lines, not_measured_lines
 from hotspots.reports.tables import csv_bytes, xlsx_bytes
 from hotspots.risk_words import (
     alarm_line,
@@ -820,7 +820,11 @@ def _print_risk(snapshot: Snapshot, board: AlarmBoard, horizon: int, say: Texts)
     if snapshot.risk_problem is not None:
         problem = say.error(snapshot.risk_problem)
         typer.echo(say("overview.at_risk_problem", problem=problem))
-    for line in (*standing_lines(snapshot, say), *not_measured_lines(snapshot, say)):
+    for line in (
+        *standing_lines(snapshot, say),
+        *doubt_lines(snapshot, say),
+        *not_measured_lines(snapshot, say),
+    ):
         typer.echo(line)
     table = ranked(snapshot, horizon)
     opened = open_alarms(board)
@@ -848,7 +852,11 @@ def _print_card(card: ModelCard, snapshot: Snapshot, say: Texts, as_json: bool) 
     if as_json:
         return _print_json(card_data(card))
     typer.echo(say("report.as_of", day=card.as_of))
-    for line in (*standing_lines(snapshot, say), *verdict_lines(card, say)):
+    for line in (
+        *standing_lines(snapshot, say),
+        *doubt_lines(snapshot, say),
+        *verdict_lines(card, say),
+    ):
         typer.echo(line)
     for line in record_lines(card, say):
         typer.echo(line)

@@ -22,7 +22,7 @@ from hotspots.programme.plan import AlarmSettings
 from hotspots.programme.status import ALARM_LEVELS
 from hotspots.relapse_watch import AlarmBoard, ModelCard
 from hotspots.reports.html import Cells
-from hotspots.reports.pages import doubt_lines, risk_note
+from hotspots.reports.pages import risk_note
 from hotspots.snapshot import Snapshot
 from hotspots.text import Texts
 
@@ -68,7 +68,6 @@ def _standing_lines(snapshot: Snapshot, say: Texts) -> Iterator[str]:
     note = risk_note(snapshot, say)
     if note:
         yield note
-    yield from doubt_lines(snapshot, say)
     for found in snapshot.calibrated.values():
         yield from (sentence(each, say) for each in hidden_reasons(found))
         yield from (sentence(each, say) for each in found.needs)

@@ -2048,7 +2048,6 @@ class Tracker:
         chosen : sequence of str, optional
             The wards ticked; the list that keeps to the rules if not given.
         """
-        _refuse_persons_in(question)
         say, selection = texts(language), self.choose(question, as_of, known_on)
         listed = selection.choice.wards if chosen is None else chosen
         ended = self.log_head()
@@ -2165,10 +2164,9 @@ class Tracker:
             What was written, and for the other wards why not.
         """
         asked = self.question(year) if question is None else replace(question, year=year)
-        _refuse_persons_in(asked)
         selection = self.choose(asked, on)
         known = self.snapshot(on).states
-        taken = self.cannot_be_proposed(wards, on)
+        taken = self.open_hotspots(wards, on)
         free = [ward for ward in wards if ward not in taken]
         names = {ward: self._hotspot_for(ward, year, on) for ward in free}
         past = self._past_of(asked, on)
@@ -2188,7 +2186,9 @@ class Tracker:
         ]
         written, refused = self.record_all(entries, today=today)
         problems = {free[position]: error for position, error in refused.items()}
-        return written, problems | {ward: self._taken(ward, on) for ward in taken}
+        return written, problems | {
+            ward: _taken(ward, taken[ward]) for ward in wards if ward in taken
+        }
 
     def _past_of(self, question: Question, on: date) -> dict[str, object]:
         """Return what the own past says of a way of choosing, where it can tell."""
@@ -2197,20 +2197,6 @@ class Tracker:
         except HotspotsError:
             return {}
         return {"past": {"code": verdict.code, **verdict.facts}}
-
-    def _taken(self, ward: str, on: date) -> HotspotsError:
-        """Return why a ward cannot be proposed: a hotspot that is open there."""
-        names = [
-            f"{place.name} ({state.hotspot})"
-            for state in self.open_hotspots([ward], on).get(ward, [])
-            if (place := state.place)
-        ]
-        return MoveRefused(
-            "ward_has_hotspot",
-            f"In ward {ward} a hotspot is open already: {', '.join(names)}.",
-            ward=ward,
-            names=", ".join(names),
-        )
 
     def _hotspot_for(self, ward: str, year: int, on: date) -> str:
         """Return the ward's latest hotspot, or the id of a new one.
@@ -2529,6 +2515,17 @@ def _shown_name(name: str) -> str:
     stem, dot, ending = name.rpartition(".")
     words = (stem if dot else name).replace("_", " ").replace("-", " ")
     return f"tep{dot}{ending}" if scan_text(words) or scan_text(stem) else name
+
+
+def _taken(ward: str, here: Sequence[HotspotState]) -> HotspotsError:
+    """Return why a ward cannot be proposed: the hotspots that are open there."""
+    names = [f"{place.name} ({state.hotspot})" for state in here if (place := state.place)]
+    return MoveRefused(
+        "ward_has_hotspot",
+        f"In ward {ward} a hotspot is open already: {', '.join(names)}.",
+        ward=ward,
+        names=", ".join(names),
+    )
 
 
 def _refuse_persons_in(question: Question) -> None:

@@ -200,7 +200,7 @@ def test_a_way_to_replace_that_there_is_not_is_refused(city: Tracker, csv: Any) 
     )
 )
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_files_one_after_another_leave_what_a_dictionary_would(
     city: Tracker, csv: Any, files: list[tuple[str, dict[tuple[str, str], int]]]

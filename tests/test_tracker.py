@@ -210,7 +210,7 @@ CELLS = st.sampled_from(
 
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=5), max_size=6))
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_accepted_and_rejected_are_all_rows_of_any_file(
     small_city: Tracker, csv: Any, rows: list[list[str]]

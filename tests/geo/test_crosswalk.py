@@ -64,7 +64,7 @@ def _cells(counts: pd.DataFrame, column: str = "count") -> dict[tuple[str, str],
     return dict(zip(zip(counts["month"], counts["ward"], strict=True), counts[column], strict=True))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(_crosswalks(MIDDLE, NEW, "ABCDE", "XYZW"), _counts("ABCDE"))
 def test_what_is_carried_and_what_stays_behind_is_what_was_given(
     crosswalk: Crosswalk, counts: pd.DataFrame
@@ -81,7 +81,7 @@ def test_what_is_carried_and_what_stays_behind_is_what_was_given(
     assert set(carried.not_carried["ward"]) == set(counts["ward"]) & unknown
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(_crosswalks(MIDDLE, NEW, "ABCDE", "XYZW"), _counts("ABCDE"))
 def test_whole_numbers_stay_whole_and_keep_each_wards_total(
     crosswalk: Crosswalk, counts: pd.DataFrame
@@ -97,7 +97,7 @@ def test_whole_numbers_stay_whole_and_keep_each_wards_total(
         assert abs(_cells(carried.counts)[month, ward] - value) < parts[ward]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(
     _crosswalks(OLD, MIDDLE, "ABCD", "MNOP"),
     _crosswalks(MIDDLE, NEW, "MNOP", "XYZ"),
@@ -123,7 +123,7 @@ def test_a_chain_carries_as_its_steps_do_and_estimates_no_more(
     assert total == pytest.approx(counts["count"].sum(), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(_crosswalks(MIDDLE, NEW, "ABCDE", "XYZW"), _counts("XYZW"))
 def test_backward_is_exact_or_refused(crosswalk: Crosswalk, counts: pd.DataFrame) -> None:
     counts = counts[counts["ward"].ne("?")]

@@ -157,7 +157,7 @@ def test_a_year_of_many_rows_has_several_parts_none_larger_than_allowed(store: S
     assert cells["count"].tolist() == [10, 10, 5]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cuts=st.lists(st.integers(0, 300), max_size=6), part=st.integers(7, 400))
 def test_however_rows_are_delivered_they_are_the_same_batch(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], part: int
@@ -613,7 +613,7 @@ def history(draw: st.DrawFn) -> list[tuple[str, pd.DataFrame, Scope | None]]:
     return found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(history())
 def test_every_row_counts_or_is_superseded_and_all_ways_of_reading_agree(
     tmp_path_factory: pytest.TempPathFactory,

@@ -13,7 +13,6 @@ from hotspots.programme.acknowledgement import REOPENS_AFTER_DAYS
 from hotspots.programme.roles import Permission
 from hotspots.relapse_watch import AlarmBoard, ModelCard
 from hotspots.reports.charts import calibration_chart
-from hotspots.reports.pages import doubt_lines
 from hotspots.risk_words import (
     Step,
     acknowledged_cells,
@@ -96,8 +95,7 @@ def _cards(snapshot: Snapshot, board: AlarmBoard, say: Texts) -> None:
 def _standing(snapshot: Snapshot, say: Texts) -> None:
     """Say how the probabilities come about, and what could not be measured."""
     widgets.doubts(snapshot, say)
-    doubts = doubt_lines(snapshot, say)
-    lines = [line for line in standing_lines(snapshot, say) if line not in doubts]
+    lines = standing_lines(snapshot, say)
     if lines:
         st.markdown(f":material/info: **{say('risk.how')}** {widgets.plain(' '.join(lines))}")
     if snapshot.risk_problem is not None:

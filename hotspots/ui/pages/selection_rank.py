@@ -151,14 +151,9 @@ def _keep_preset() -> None:
 
 def _past_warning(selection: Selection, snapshot: Snapshot, say: Texts) -> None:
     """Warn where the weights in use lose to the smoothed level in the store's own past."""
-    try:
-        found = session.tracker().selection_backtest(
-            snapshot.as_of, selection.question, session.known_on()
-        )
-    except HotspotsError:
-        return  # the tab of the past says why
-    if found.is_warning:
-        line = reason_line(found.verdict, {}, snapshot.programme, say)
+    for line in session.tracker().past_warning(
+        selection.question, snapshot.as_of, say, session.known_on()
+    ):
         st.warning(widgets.plain(line), icon=":material/trending_down:")
 
 
